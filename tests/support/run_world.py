@@ -17,6 +17,13 @@ from controllers.runs.runtimes.base import Progress, Ref, Stage
 from controllers.runs.work import related_objects, work
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, 0, tzinfo=dt.UTC)
+RUNNING: dict[str, Any] = {
+    "phase": "Running",
+    "reason": "Submitted",
+    "attempt": 1,
+    "observedGeneration": 1,
+    "startTime": "2026-11-28T12:00:00Z",
+}
 AGENT = {"spec": {"providerRef": {"name": "shell"}}}
 PROVIDER = {
     "spec": {

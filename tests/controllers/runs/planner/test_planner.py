@@ -1,6 +1,5 @@
 """Plans for a run: case by case, and along all its possible paths."""
 
-import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controllers.runs import naming, projections, run_status
+from controllers.runs import naming, run_status
 from controllers.runs.api_constants import EventReason, Phase, Reason
 from controllers.runs.planner import actions, observation, planner
 from controllers.runs.planner.actions import Action
@@ -18,20 +17,11 @@ from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from controllers.runs.work import work
 from crds import hub
 from tests.support import depth
-from tests.support.run_world import NOW, World, agent, observed, related, run
+from tests.support.run_world import NOW, RUNNING, World, observed, related, run
 
 
 def said(status: dict[str, Any]) -> dict[str, str]:
     return {one["type"]: f"{one['status']} {one['reason']}" for one in status["conditions"]}
-
-
-RUNNING: dict[str, Any] = {
-    "phase": "Running",
-    "reason": "Submitted",
-    "attempt": 1,
-    "observedGeneration": 1,
-    "startTime": "2026-11-28T12:00:00Z",
-}
 
 
 def test_run_is_submitted_and_succeeds() -> None:
@@ -341,88 +331,20 @@ def test_submission_that_never_works_is_buried_before_the_slot_is_freed() -> Non
     )
 
 
-FINALIZER = ["agents.proompteng.ai/runtime"]
-
-
-def deleted(**changes: Any) -> dict[str, Any]:
-    body = run(**changes)
-    body["metadata"] |= {"deletionTimestamp": "2026-11-28T12:00:00Z", "finalizers": FINALIZER}
-    return body
-
-
-@pytest.mark.parametrize(
-    ("body", "progress", "has_slot", "expected"),
-    [
-        (deleted(**RUNNING), Stage.RUNNING, True, Action.CANCEL),
-        (deleted(**RUNNING), Stage.CANCELLING, True, None),
-        (deleted(**RUNNING), Stage.CANCELLED, True, Action.FREE),
-        (deleted(**RUNNING), Stage.CANCELLED, False, Action.REMOVE_FINALIZER),
-        (deleted(), None, True, Action.CANCEL),
-        (deleted(), None, False, Action.REMOVE_FINALIZER),
-        (deleted(phase="Succeeded"), None, False, Action.REMOVE_FINALIZER),
-        (deleted(phase="Succeeded"), None, True, Action.REMOVE_FINALIZER),
-    ],
-)
-def test_deleted_run_goes_when_nothing_of_it_runs(
-    *, body: dict[str, Any], progress: Stage | None, has_slot: bool, expected: Action | None
-) -> None:
-    seen = observed(
-        body, has_slot=has_slot, progress=Progress(stage=progress) if progress else None
-    )
-
-    assert expected is planner.reconcile(seen, NOW).action
-
-
 def test_status_that_says_that_a_run_ended_frees_no_slot() -> None:
     seen = observed(run(phase="Succeeded"), has_slot=True)
 
     assert actions.Plan() == planner.reconcile(seen, NOW)
 
 
-GONE = RuntimeFault(Code.RETRYABLE, "expected an answer from https://gone.example, got none.")
-BLOCKED = (
-    "The work of the deleted run cannot be stopped. Once it is known to have ended, release "
-    "the run with `agentctl run release fix -n team`: expected an answer from "
-    "https://gone.example, got none."
-)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "reason", "state", "events"),
-    [
-        (599, "Running", None, ()),
-        (
-            600,
-            "Running",
-            BLOCKED,
-            (actions.Event(EventReason.CLEANUP_BLOCKED, BLOCKED, is_warning=True),),
-        ),
-        (9000, "CleanupBlocked", BLOCKED, ()),
-    ],
-)
-def test_deleted_run_whose_endpoint_is_gone_names_the_way_out_after_a_while(
-    seconds: int, reason: str, state: str | None, events: tuple[actions.Event, ...]
-) -> None:
-    body = deleted(**{**RUNNING, "reason": reason})
-    now = NOW + dt.timedelta(seconds=seconds)
-
-    plan = planner.reconcile(observed(body, has_slot=True, unreachable=GONE), now)
-
-    assert (None, events, 15.0) == (plan.action, plan.events, plan.requeue_after_seconds)
-    assert state == (plan.state and plan.state.message)
-    if plan.state:
-        status = run_status.written(plan.state, projections.of(projections.Run, body), now)
-        assert status is not None
-        (condition,) = [one for one in status["conditions"] if one["type"] == "CleanupBlocked"]
-        assert ("True", "CleanupBlocked", BLOCKED) == (
-            *(condition["status"], condition["reason"], condition["message"]),
-        )
-
-
 @pytest.mark.parametrize(("failures", "expected"), [("x", 1), (-5, 1), (3, 4), (10**30, 1001)])
 def test_forged_number_of_failures_is_bounded(failures: Any, expected: int) -> None:
     ref = {"name": "n", "extra": {"submitFailures": failures}}
-    seen = observed(run(phase="Pending", runtimeRef=ref), has_slot=True, fault=GONE)
+    seen = observed(
+        run(phase="Pending", runtimeRef=ref),
+        has_slot=True,
+        fault=RuntimeFault(Code.RETRYABLE, "no answer"),
+    )
 
     plan = planner.reconcile(seen, NOW)
 
@@ -606,61 +528,6 @@ def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> No
 
 
 # ------------------------------------------------------------- what never ran, what was taken away
-
-STARTING: dict[str, Any] = {
-    "phase": "Starting",
-    "reason": "ImagePullBackOff",
-    "message": "The pod has not started.",
-    "attempt": 1,
-    "startTime": "2026-11-28T12:00:00Z",
-}
-
-
-def starting(stage: Stage = Stage.PENDING) -> observation.Observed:
-    """A run whose Job has waited for its pod since its submission; the limit is 90 minutes."""
-    progress = Progress(stage=stage, reason="ImagePullBackOff", started=NOW)
-    body = run(**STARTING)
-    prepared = work.prepare(body, related(agent=agent(runDefaults={"startTimeout": "1h30m"})), 1)
-    return observed(body, progress=progress, inputs=prepared)
-
-
-@pytest.mark.parametrize(("minutes", "action"), [(89, None), (90, Action.CANCEL)])
-def test_attempt_that_does_not_run_in_time_is_ended(minutes: int, action: Action | None) -> None:
-    plan = planner.reconcile(starting(), NOW + dt.timedelta(minutes=minutes))
-
-    assert (action, 60.0 if action is None else None) == (plan.action, plan.requeue_after_seconds)
-
-
-def test_time_to_start_does_not_pass_while_a_job_may_have_no_pod() -> None:
-    seen = starting()
-    assert seen.progress is not None
-    suspended = dataclasses.replace(seen.progress, started=None)
-
-    plan = planner.reconcile(
-        dataclasses.replace(seen, progress=suspended), NOW + dt.timedelta(hours=10)
-    )
-
-    assert plan.action is None
-
-
-def test_attempt_that_did_not_run_in_time_failed_and_says_why() -> None:
-    seen = starting(Stage.CANCELLED)
-
-    plan = planner.reconcile(seen, NOW + dt.timedelta(minutes=90))
-
-    assert plan.state is not None
-    assert ("Failed", "StartTimedOut") == (plan.state.phase, plan.state.reason)
-    assert plan.state.message.endswith("13:30:00+00:00. The pod has not started.")
-
-
-@pytest.mark.parametrize("spec", [{"cancel": True}, {}])
-def test_attempt_that_was_ended_earlier_was_cancelled(spec: dict[str, Any]) -> None:
-    seen = observed(run(spec, **STARTING), progress=Progress(stage=Stage.CANCELLED))
-
-    state = planner.reconcile(seen, NOW + dt.timedelta(minutes=59)).state
-
-    assert state is not None
-    assert "Cancelled" == state.phase
 
 
 @pytest.mark.parametrize(
