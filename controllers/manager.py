@@ -13,17 +13,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import planner
+from controllers.runs import naming
 from controllers.runs.caches import Caches
 from controllers.runs.metrics import Metrics
-from controllers.runs.reconciler import MANAGER, Interpreter
+from controllers.runs.planner import observation
+from controllers.runs.reconciler import Reconciler
 from controllers.runs.references.work_records import Record, Records
 from controllers.runs.retention import retention_policy
 from controllers.runs.retention.archive import Archive
-from controllers.runs.retention.retention_controller import Retainer
+from controllers.runs.retention.retention_controller import RetentionController
 from controllers.runs.runtimes.base import Runtime
 from controllers.runs.slots.reaper import Reaper
-from controllers.runs.slots.slot_allocator import Admitter
+from controllers.runs.slots.slot_allocator import SlotAllocator
 from crds.admission.settings import Settings
 
 LEASE: Final = "agents-controller"
@@ -189,7 +190,7 @@ class Manager:
             sleep=self._sleep,
             settings=self._options.settings,
         )
-        admitter = Admitter(
+        allocator = SlotAllocator(
             ledger.Book(
                 self._client, (self._options.home, LEDGER), self._options.limits, dice=self._dice
             ),
@@ -203,13 +204,13 @@ class Manager:
             on_slots=self.metrics.admitted,
         )
         async with kube.Recorder(
-            self._client, MANAGER, self._identity, clock=self._monotonic, now=self._now
+            self._client, naming.MANAGER, self._identity, clock=self._monotonic, now=self._now
         ) as recorder:
-            interpreter = Interpreter(
+            reconciler = Reconciler(
                 self._client,
                 self.caches,
                 self._runtimes,
-                admitter,
+                allocator,
                 recorder,
                 records=records,
                 leads=lambda: self.elector.leads,
@@ -222,34 +223,34 @@ class Manager:
             for reflector in self._reflectors:
                 for unreadable in reflector.unreadable.values():
                     self._warn(reflector.resource, unreadable)
-            await self._work(admitter, interpreter, reaper)
+            await self._work(allocator, reconciler, reaper)
 
-    async def _work(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
+    async def _work(self, allocator: SlotAllocator, reconciler: Reconciler, reaper: Reaper) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(admitter.run())
+            group.create_task(allocator.run())
             # Admission is based on the ledger: no run has a slot before it was read.
-            await admitter.opened.wait()
+            await allocator.opened.wait()
             for run in self.caches.runs:
                 self.queue.add(run.key)
             group.create_task(
                 kube.reconcile(
                     self.queue,
-                    interpreter.look,
+                    reconciler.reconcile,
                     workers=self._options.workers,
-                    on_look=self.metrics.reconciled,
+                    on_reconciled=self.metrics.reconciled,
                 )
             )
-            group.create_task(self._reap(admitter, interpreter, reaper))
+            group.create_task(self._reap(allocator, reconciler, reaper))
             group.create_task(self._every(SWEEP_SECONDS, reaper.sweep))
             group.create_task(self._every(SWEEP_SECONDS, lambda: self._expire(reaper)))
             group.create_task(
-                self._every(SWEEP_SECONDS, lambda: self._sweep_records(admitter, reaper))
+                self._every(SWEEP_SECONDS, lambda: self._sweep_records(allocator, reaper))
             )
             if self._options.archive is not None or self._options.no_archive:
-                group.create_task(self._retainer().run())
+                group.create_task(self._retention().run())
 
-    def _retainer(self) -> Retainer:
-        return Retainer(
+    def _retention(self) -> RetentionController:
+        return RetentionController(
             self._client,
             self._options.archive,
             self._options.kept,
@@ -260,23 +261,23 @@ class Manager:
             dice=self._dice,
         )
 
-    async def _reap(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
+    async def _reap(self, allocator: SlotAllocator, reconciler: Reconciler, reaper: Reaper) -> None:
         """Free the slots of runs that were deleted, or ended, unobserved."""
         while True:
-            for uid, slot in dict(admitter.slots).items():
+            for uid, slot in dict(allocator.slots).items():
                 run = self.caches.by_uid(uid)
-                is_known = run is not None and planner.attempt(run) == slot.attempt
-                if not is_known and admitter.holds(uid):
-                    await self._reap_one(admitter, reaper, uid, slot)
-            interpreter.orphaned.clear()
-            await self._until_orphaned(interpreter)
+                is_known = run is not None and observation.attempt(run) == slot.attempt
+                if not is_known and allocator.holds(uid):
+                    await self._reap_one(allocator, reaper, uid, slot)
+            reconciler.orphaned.clear()
+            await self._until_orphaned(reconciler)
 
     async def _reap_one(
-        self, admitter: Admitter, reaper: Reaper, uid: ledger.Uid, slot: ledger.Slot
+        self, allocator: SlotAllocator, reaper: Reaper, uid: ledger.Uid, slot: ledger.Slot
     ) -> None:
         try:
             if await reaper.is_over(uid, slot):
-                admitter.free(uid, slot.attempt)
+                allocator.free(uid, slot.attempt)
         except kube.KubeError as error:
             _log.warning(
                 "checking the slot of %s/%s failed, retrying: %s", slot.namespace, slot.run, error
@@ -287,24 +288,24 @@ class Manager:
 
         def attempt(uid: ledger.Uid) -> int | None:
             run = self.caches.by_uid(uid)
-            return None if run is None else planner.attempt(run)
+            return None if run is None else observation.attempt(run)
 
         await reaper.expire([*self.caches.jobs], attempt)
 
-    async def _sweep_records(self, admitter: Admitter, reaper: Reaper) -> None:
+    async def _sweep_records(self, allocator: SlotAllocator, reaper: Reaper) -> None:
         """Delete records of work that had ended when the previous controller stopped."""
 
         def is_live(record: Record) -> bool:
             run = self.caches.by_uid(record.run_uid)
-            is_current = run is not None and planner.key(run) == record.key
-            return is_current or admitter.holds(record.run_uid, record.attempt)
+            is_current = run is not None and observation.key(run) == record.key
+            return is_current or allocator.holds(record.run_uid, record.attempt)
 
         await reaper.sweep_records(is_live)
 
-    async def _until_orphaned(self, interpreter: Interpreter) -> None:
+    async def _until_orphaned(self, reconciler: Reconciler) -> None:
         for _ in range(int(REAP_SECONDS / _ORPHANED_SECONDS)):
             await self._sleep(_ORPHANED_SECONDS)
-            if interpreter.orphaned:
+            if reconciler.orphaned:
                 return
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[Any]]) -> None:

@@ -181,10 +181,8 @@ class Client:
         name: str | None = None,
         namespace: str | None = None,
         subresource: str | None = None,
-        field_manager: str | None = None,
-        field_validation: requests.FieldValidation | None = None,
-        dry_run: bool = False,
         deadline_seconds: float | None = None,
+        **options: Unpack[requests.WriteOptions],
     ) -> JSON:
         """Create an object and return it as stored.
 
@@ -194,10 +192,8 @@ class Client:
             name: The parent of a subresource; an object's own name is in its body.
             namespace: Namespace, if the body has none.
             subresource: Such as ``token`` or ``eviction``.
-            field_manager: Owner of the fields.
-            field_validation: Treatment of unknown and duplicate fields.
-            dry_run: Do everything except store it.
             deadline_seconds: Deadline of this call.
+            options: See ``requests.WriteOptions``.
 
         Raises:
             AlreadyExistsError: An object with that name exists.
@@ -209,9 +205,7 @@ class Client:
             name=name,
             namespace=namespace,
             subresource=subresource,
-            options=requests.WriteOptions(
-                field_manager=field_manager, field_validation=field_validation, dry_run=dry_run
-            ),
+            **options,
         )
         return await self._call(request, deadline_seconds)
 
@@ -222,10 +216,8 @@ class Client:
         *,
         namespace: str | None = None,
         subresource: str | None = None,
-        field_manager: str | None = None,
-        field_validation: requests.FieldValidation | None = None,
-        dry_run: bool = False,
         deadline_seconds: float | None = None,
+        **options: Unpack[requests.WriteOptions],
     ) -> JSON:
         """Replace the object named in the body (PUT) and return it as stored.
 
@@ -237,9 +229,7 @@ class Client:
             body,
             namespace=namespace,
             subresource=subresource,
-            options=requests.WriteOptions(
-                field_manager=field_manager, field_validation=field_validation, dry_run=dry_run
-            ),
+            **options,
         )
         return await self._call(request, deadline_seconds)
 
@@ -253,9 +243,8 @@ class Client:
         namespace: str | None = None,
         subresource: str | None = None,
         answers_metadata: bool = False,
-        field_validation: requests.FieldValidation | None = None,
-        dry_run: bool = False,
         deadline_seconds: float | None = None,
+        **options: Unpack[requests.StorageOptions],
     ) -> JSON:
         """Apply the body server-side and return the object as stored.
 
@@ -268,10 +257,8 @@ class Client:
             subresource: Such as ``status``.
             answers_metadata: Return only ``metadata`` (a PartialObjectMetadata), which saves
                 encoding and decoding the rest.
-            field_validation: Treatment of unknown and duplicate fields; with ``Ignore`` the API
-                server does not decode the body twice.
-            dry_run: Do everything except store it.
             deadline_seconds: Deadline of this call.
+            options: See ``requests.StorageOptions``.
 
         Raises:
             ConflictError: Another manager, named in it, owns one of the fields.
@@ -283,9 +270,8 @@ class Client:
             namespace=namespace,
             subresource=subresource,
             answers_metadata=answers_metadata,
-            options=requests.WriteOptions(
-                field_manager=field_manager, field_validation=field_validation, dry_run=dry_run
-            ),
+            field_manager=field_manager,
+            **options,
         )
         return await self._call(request, deadline_seconds)
 
@@ -298,10 +284,8 @@ class Client:
         kind: requests.PatchKind = "merge",
         namespace: str | None = None,
         subresource: str | None = None,
-        field_manager: str | None = None,
-        field_validation: requests.FieldValidation | None = None,
-        dry_run: bool = False,
         deadline_seconds: float | None = None,
+        **options: Unpack[requests.WriteOptions],
     ) -> JSON:
         """Change an object by a merge or JSON patch and return it as stored.
 
@@ -315,9 +299,7 @@ class Client:
             kind=kind,
             namespace=namespace,
             subresource=subresource,
-            options=requests.WriteOptions(
-                field_manager=field_manager, field_validation=field_validation, dry_run=dry_run
-            ),
+            **options,
         )
         return await self._call(request, deadline_seconds)
 

@@ -18,7 +18,7 @@ async def reconcile(
     *,
     reflectors: Iterable[Reflector[Any]] = (),
     workers: int = 4,
-    on_look: Callable[[str, float], None] = lambda _, __: None,
+    on_reconciled: Callable[[str, float], None] = lambda _, __: None,
 ) -> None:
     """Watch collections and reconcile each queued key, until cancelled.
 
@@ -30,8 +30,9 @@ async def reconcile(
             exception is logged and the key requeued with exponential backoff.
         reflectors: Fill the stores that ``reconcile_key`` reads.
         workers: Number of concurrent workers.
-        on_look: Called after each reconciliation with its result (``success``, ``requeue_after`` or
-            ``error``, as counted by controller-runtime) and its duration in seconds.
+        on_reconciled: Called after each reconciliation with its result (``success``,
+            ``requeue_after`` or ``error``, as counted by controller-runtime) and its duration in
+            seconds.
     """
     running = [*reflectors]
     async with asyncio.TaskGroup() as group:
@@ -40,13 +41,13 @@ async def reconcile(
         for reflector in running:
             await reflector.synced.wait()
         for _ in range(workers):
-            group.create_task(_work(queue, reconcile_key, on_look))
+            group.create_task(_work(queue, reconcile_key, on_reconciled))
 
 
 async def _work(
     queue: Queue[K],
     reconcile_key: Callable[[K], Awaitable[float | None]],
-    on_look: Callable[[str, float], None],
+    on_reconciled: Callable[[str, float], None],
 ) -> None:
     while (key := await queue.get()) is not None:
         started, outcome = time.perf_counter(), "error"
@@ -62,6 +63,6 @@ async def _work(
                 queue.add(key, after_seconds=seconds)
         finally:
             queue.done(key)
-            on_look(outcome, time.perf_counter() - started)
+            on_reconciled(outcome, time.perf_counter() - started)
         # A key that requeues itself without awaiting anything must not starve the others.
         await asyncio.sleep(0)

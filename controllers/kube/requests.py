@@ -8,7 +8,7 @@ import functools
 import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 import orjson
 
@@ -54,27 +54,20 @@ class Request:
         return f"{self.method} {self.path}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class WriteOptions:
-    """Options of all write verbs.
+class StorageOptions(TypedDict, total=False):
+    """Options of writes: whether and how the API server stores the body."""
 
-    Attributes:
-        field_manager: Owner of the written fields; defaults to the user agent.
-        field_validation: Treatment of unknown and duplicate fields; defaults to Warn.
-        dry_run: Do everything except store it.
-    """
+    field_validation: FieldValidation | None
+    """Treatment of unknown and duplicate fields; defaults to Warn. Ignore decodes the body once."""
+    dry_run: bool
+    """Do everything except store it."""
 
-    field_manager: str | None = None
-    field_validation: FieldValidation | None = None
-    dry_run: bool = False
 
-    def query(self) -> tuple[tuple[str, str], ...]:
-        """Return the query parameters."""
-        return _query(
-            fieldManager=self.field_manager,
-            fieldValidation=self.field_validation,
-            dryRun="All" if self.dry_run else None,
-        )
+class WriteOptions(StorageOptions, total=False):
+    """Options of all writes but ``apply``, which names its field manager."""
+
+    field_manager: str | None
+    """Owner of the fields; defaults to the user agent."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +87,6 @@ class Selection:
     def query(self) -> tuple[tuple[str, str], ...]:
         """Return the query parameters."""
         return _query(labelSelector=self.labels, fieldSelector=self.fields)
-
-
-_NO_OPTIONS = WriteOptions()
 
 
 def get(
@@ -167,7 +157,7 @@ def create(
     name: str | None = None,
     namespace: str | None = None,
     subresource: str | None = None,
-    options: WriteOptions = _NO_OPTIONS,
+    **options: Unpack[WriteOptions],
 ) -> Request:
     """Create an object, or post to its subresource (``token``, ``eviction``)."""
     namespace = _namespace(resource, body, namespace)
@@ -176,7 +166,7 @@ def create(
             f"expected a namespace for a new {resource.kind}, by argument or in metadata, got none"
         )
     path = resource.path(namespace, name if subresource else None, subresource)
-    return Request("POST", path, options.query(), _JSON_TYPE, _encoded(body))
+    return Request("POST", path, _write_query(options), _JSON_TYPE, _encoded(body))
 
 
 def replace(
@@ -185,34 +175,36 @@ def replace(
     *,
     namespace: str | None = None,
     subresource: str | None = None,
-    options: WriteOptions = _NO_OPTIONS,
+    **options: Unpack[WriteOptions],
 ) -> Request:
     """Replace the object named in the body; compare-and-swap if it has a resourceVersion."""
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
-    return Request("PUT", path, options.query(), _JSON_TYPE, _encoded(body))
+    return Request("PUT", path, _write_query(options), _JSON_TYPE, _encoded(body))
 
 
 def apply(
     resource: Resource,
     body: JSON,
     *,
+    field_manager: str,
     force: bool,
     namespace: str | None = None,
     subresource: str | None = None,
     answers_metadata: bool = False,
-    options: WriteOptions,
+    **options: Unpack[StorageOptions],
 ) -> Request:
-    """Apply the body server-side; ``options.field_manager`` is required.
+    """Apply the body server-side.
 
     ``apiVersion`` and ``kind``, which the API server requires, are added if missing.
     """
-    if not options.field_manager:
+    if not field_manager:
         raise errors.AddressError(
             f"expected a field manager to apply {resource.kind} {_name(body)!r}, got none"
         )
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
     complete = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-    query = options.query() + _query(force="true" if force else None)
+    owned: WriteOptions = {"field_manager": field_manager, **options}
+    query = _write_query(owned) + _query(force="true" if force else None)
     accepts = _METADATA_TYPE if answers_metadata else _JSON_TYPE
     return Request("PATCH", path, query, _APPLY_TYPE, _encoded(complete), accepts)
 
@@ -225,7 +217,7 @@ def patch(
     kind: PatchKind,
     namespace: str | None = None,
     subresource: str | None = None,
-    options: WriteOptions = _NO_OPTIONS,
+    **options: Unpack[WriteOptions],
 ) -> Request:
     """Change an object by a merge patch (a mapping) or a JSON patch (a list of operations)."""
     if (kind == "json") == isinstance(changes, Mapping):
@@ -235,7 +227,7 @@ def patch(
             f"got {type(changes).__name__}"
         )
     path = resource.path(namespace, name, subresource)
-    return Request("PATCH", path, options.query(), _PATCH_TYPES[kind], _encoded(changes))
+    return Request("PATCH", path, _write_query(options), _PATCH_TYPES[kind], _encoded(changes))
 
 
 def delete(
@@ -283,6 +275,14 @@ def _name(body: JSON) -> str:
     if not name:
         raise errors.AddressError("expected the object's name in metadata.name, got none")
     return str(name)
+
+
+def _write_query(options: WriteOptions) -> tuple[tuple[str, str], ...]:
+    return _query(
+        fieldManager=options.get("field_manager"),
+        fieldValidation=options.get("field_validation"),
+        dryRun="All" if options.get("dry_run") else None,
+    )
 
 
 @functools.lru_cache(512)  # a controller's requests share a few queries

@@ -11,6 +11,8 @@ from schemagen import canonical
 from schemagen.problems import JSON
 
 GROUP: Final = crds.api.group
+MANAGER: Final = "agents-controller"
+"""Field manager of the controller, and its name in user agent and Events."""
 
 RUN_LABEL: Final = f"{GROUP}/run-uid"
 """On all objects of a run: its UID, which unlike its name always fits a label."""

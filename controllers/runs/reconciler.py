@@ -1,54 +1,41 @@
 """Observes a run, plans the next step and executes it: all I/O of runs. Shell.
 
-All writes are in `_do`, `_submit` and `_conclude`: the points at which a crash may occur.
+All writes are in `_act`, `_submit` and `_conclude`: the points at which a crash may occur.
+`work_reader` reads the run's work, `status_writer` writes its status.
 """
 
-import asyncio
 import collections
 import dataclasses
 import datetime as dt
 import logging
 import random
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from controllers import kube, ledger
-from controllers.runs import naming, planner, projections, run_status, work
-from controllers.runs.api_constants import ENDED, IN_FLIGHT, EventReason, Reason
+from controllers.runs import naming, projections, run_status
+from controllers.runs.api_constants import ENDED, IN_FLIGHT, Reason
 from controllers.runs.caches import Caches
-from controllers.runs.planner import Claim, Do, Observed, Plan
+from controllers.runs.planner import observation, pending, planner
+from controllers.runs.planner.actions import Action, Plan
+from controllers.runs.planner.observation import Claim, Observed
 from controllers.runs.references import idempotency_claims, work_records
 from controllers.runs.references.work_records import Records
-from controllers.runs.runtimes.base import (
-    JSON,
-    Code,
-    Progress,
-    Ref,
-    Runtime,
-    RuntimeFault,
-    Stage,
-    Work,
-)
+from controllers.runs.runtimes.base import Code, Progress, Ref, Runtime, RuntimeFault, Stage
 from controllers.runs.slots import candidates
-from controllers.runs.slots.slot_allocator import Admitter
-from crds.admission.settings import Pods, Settings
+from controllers.runs.slots.slot_allocator import SlotAllocator
+from controllers.runs.status_writer import StatusWriter
+from controllers.runs.work import work
+from controllers.runs.work.work_reader import RecreatedError, WorkReader
+from crds.admission.settings import Settings
 
-MANAGER: Final = "agents-controller"
 # A plan converges in a few steps: claim, finalizer, submit; cancel, free, finalizer.
 MAX_STEPS: Final = 8
-SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 1.0
-# The error's text may differ each time, so Events are limited by time.
-TROUBLE_PAUSE: Final = dt.timedelta(seconds=30)
 # A slot lost with the ledger returns when the ledger is rebuilt.
 SLOT_SECONDS: Final = 5.0
-# Work is cached up to this size, first come first served, and otherwise read again when needed.
-# Users decide how large it is.
-MAX_WORK_BYTES: Final = 64 * 1024 * 1024
-# Their later creation changes a version; other references are not tracked by version.
-_TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
 _RELEASED: Final = Progress(
     stage=Stage.CANCELLED,
     reason=Reason.RELEASED_BY_OPERATOR,
@@ -62,38 +49,26 @@ class NotLeadingError(Exception):
     """The Lease may be lost: nothing may be written."""
 
 
-class _AnotherError(Exception):
-    """A run of the same name but another UID exists."""
-
-
 @dataclasses.dataclass(slots=True)
 class _Memory:
     """State of a live run beyond its view.
 
     Attributes:
-        inputs: If ready with work_bytes 0, without the work.
-        inputs_of: The versions that they were read at.
         ref: Of work outside the cluster, as last returned by its runtime.
-        troubled: When a failure to reconcile was last reported.
     """
 
     claim: Claim = dataclasses.field(default_factory=Claim)
-    inputs: work.Inputs | None = None
-    inputs_of: tuple[Any, ...] = ()
-    spec: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
-    work_bytes: int = 0
     ref: Ref | None = None
-    troubled: dt.datetime | None = None
 
 
-class Interpreter:
+class Reconciler:
     """Reconciles runs, one key at a time.
 
     Args:
         client: May read and write the objects of runs.
         caches: Synced caches.
         runtimes: By ``runtime.type``.
-        admitter: Requests slots.
+        allocator: Requests slots.
         recorder: Emits Events.
         records: Of work outside the cluster.
         leads: Whether this process may still write.
@@ -108,7 +83,7 @@ class Interpreter:
         client: kube.Client,
         caches: Caches,
         runtimes: Mapping[str, Runtime],
-        admitter: Admitter,
+        allocator: SlotAllocator,
         recorder: kube.Recorder,
         *,
         records: Records,
@@ -119,17 +94,17 @@ class Interpreter:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._client, self._caches, self._runtimes = client, caches, runtimes
-        self._writer = kube.Writer(client, MANAGER)
-        self._admitter, self._records, self._recorder = admitter, records, recorder
-        self._on_end = on_end
-        self._leads, self._settings, self._now, self._dice = leads, settings, now, dice
+        self._writer = kube.Writer(client, naming.MANAGER)
+        self._statuses = StatusWriter(client, caches, recorder, leads=leads, now=now)
+        self._reader = WorkReader(client, caches, settings)
+        self._allocator, self._records, self._on_end = allocator, records, on_end
+        self._leads, self._now, self._dice = leads, now, dice
         self._memories: collections.defaultdict[str, _Memory] = collections.defaultdict(_Memory)
-        self._work_bytes = 0
         self._uids: dict[kube.Key, str] = {}
         self.orphaned: set[ledger.Uid] = set()
         """Runs deleted while they held a slot, for the reaper."""
 
-    async def look(self, key: kube.Key) -> float | None:
+    async def reconcile(self, key: kube.Key) -> float | None:
         """Reconcile a run; return the requeue delay in seconds, if any."""
         run = self._caches.runs.get(key)
         if run is None:
@@ -139,41 +114,41 @@ class Interpreter:
             self._forget(key)
         self._uids[key] = run.metadata.uid
         try:
-            plan, seen = await self._followed(run)
+            plan, seen = await self._converge(run)
             return await self._conclude(seen, plan)
         except kube.ConflictError:
             return CONFLICT_SECONDS  # the watch will deliver the newer version
-        except _AnotherError:
+        except RecreatedError:
             return None  # deleted meanwhile; the watch will report it
         except (NotLeadingError, kube.UnreachableError):
             raise  # nothing can be written
         except Exception as error:  # noqa: BLE001 - reported in the run's status
-            return await self._troubled(run, error)
+            return await self._report_failure(run, error)
 
-    async def _followed(self, run: projections.Run) -> tuple[Plan, Observed]:
+    async def _converge(self, run: projections.Run) -> tuple[Plan, Observed]:
         """Act until only the status remains to be written."""
         seen, was_cancelled = await self._observe(run), False
         for _ in range(MAX_STEPS):
             plan = planner.reconcile(seen, self._now())
             if plan.action is None:
                 return plan, seen
-            if plan.action is Do.CANCEL and was_cancelled:
+            if plan.action is Action.CANCEL and was_cancelled:
                 # The runtime was asked to cancel, and has not reacted yet.
-                return Plan(look_again_seconds=CANCELLED_SECONDS), seen
-            was_cancelled = was_cancelled or plan.action is Do.CANCEL
-            if plan.action is Do.SUBMIT:
+                return Plan(requeue_after_seconds=CANCELLED_SECONDS), seen
+            was_cancelled = was_cancelled or plan.action is Action.CANCEL
+            if plan.action is Action.SUBMIT:
                 after, seen = await self._submit(seen)
                 if after is not None:
                     return after, seen
             else:
-                seen = await self._do(plan.action, seen)
+                seen = await self._act(plan.action, seen)
         raise RuntimeError(f"expected {run.key} to converge in {MAX_STEPS} steps")
 
     # ------------------------------------------------------------------------------- observing
 
     async def _observe(self, run: projections.Run) -> Observed:
         uid = run.metadata.uid
-        memory, has_slot = self._memories[uid], self._admitter.holds(uid, planner.attempt(run))
+        memory, has_slot = self._memories[uid], self._allocator.holds(uid, observation.attempt(run))
         runtime = self._runtimes.get(run.spec.runtime.type)
         if runtime is None:
             known = ", ".join(sorted(self._runtimes))
@@ -186,13 +161,14 @@ class Interpreter:
                 unreachable=RuntimeFault(Code.NOT_FOUND, message) if has_slot else None,
             )
         inputs = None
-        if planner.needs_inputs(run, has_slot=has_slot):
-            inputs = await self._inputs(run, needs_work=planner.needs_work(run, has_slot=has_slot))
+        if observation.needs_inputs(run, has_slot=has_slot):
+            needs_work = observation.needs_work(run, has_slot=has_slot)
+            inputs = await self._reader.inputs(run, needs_work=needs_work)
         ref = self._ref(run, runtime, inputs, has_slot=has_slot)
         seen = Observed(run=run, ref=ref)
-        if planner.needs_progress(run):
-            seen = await self._asked(runtime, seen)
-        blocked = self._admitter.blocked(uid)
+        if observation.needs_progress(run):
+            seen = await self._with_progress(runtime, seen)
+        blocked = self._allocator.blocked(uid)
         return dataclasses.replace(
             seen,
             is_collected=runtime.is_collected,
@@ -211,18 +187,15 @@ class Interpreter:
     def _ref(
         self, run: projections.Run, runtime: Runtime, inputs: work.Inputs | None, *, has_slot: bool
     ) -> Ref:
-        known_spec = self._memories[run.metadata.uid].spec
         # While in flight without a slot, no step of a workflow may start.
         may_start = has_slot or run.status.phase not in IN_FLIGHT
         is_whole = may_start and isinstance(inputs, work.Ready)
         piece = (
-            inputs.work
-            if is_whole and isinstance(inputs, work.Ready)
-            else _bare(run, known_spec, self._settings().pods)
+            inputs.work if is_whole and isinstance(inputs, work.Ready) else self._reader.bare(run)
         )
         if isinstance(inputs, work.Refused):
             piece = dataclasses.replace(piece, refusal=inputs.message)
-        ref = runtime.ref(planner.key(run), piece)
+        ref = runtime.ref(observation.key(run), piece)
         if runtime.is_external or run.status.phase not in IN_FLIGHT:
             return ref
         # The status may have been written by anyone: it selects no work, and is only passed on.
@@ -230,20 +203,22 @@ class Interpreter:
         uid = known.uid if known is not None and known.name == ref.name else ""
         return dataclasses.replace(ref, uid=uid, extra=run.carried)
 
-    async def _asked(self, runtime: Runtime, seen: Observed) -> Observed:
+    async def _with_progress(self, runtime: Runtime, seen: Observed) -> Observed:
         """Query the runtime for progress; for a deleted run, also record that it is unreachable."""
         ref = seen.ref
         assert ref is not None  # noqa: S101 - an existing runtime returns one
         try:
             if not runtime.is_external:
                 return dataclasses.replace(seen, progress=await runtime.status(ref))
-            return await self._asked_outside(runtime, seen, ref)
+            return await self._with_external_progress(runtime, seen, ref)
         except RuntimeFault as fault:
             if not seen.run.metadata.deletion_timestamp:
                 raise
             return dataclasses.replace(seen, unreachable=fault)
 
-    async def _asked_outside(self, runtime: Runtime, seen: Observed, derived: Ref) -> Observed:
+    async def _with_external_progress(
+        self, runtime: Runtime, seen: Observed, derived: Ref
+    ) -> Observed:
         """Query the progress of work outside the cluster, at the place in its record."""
         record = await self._records.read(derived.key)
         if record is None:
@@ -258,102 +233,22 @@ class Interpreter:
             await self._records.update(memory.ref)
         return dataclasses.replace(seen, ref=memory.ref, progress=progress)
 
-    async def _inputs(self, run: projections.Run, *, needs_work: bool) -> work.Inputs:
-        """Return the prepared work; read again only if an input changed."""
-        memory, agent, provider = self._memories[run.metadata.uid], *self._agent(run)
-        settings = self._settings()
-        versions = (
-            settings,
-            run.metadata.generation,
-            planner.attempt(run),
-            agent and agent.metadata.resource_version,
-            provider and provider.metadata.resource_version,
-        )
-        known = memory.inputs if memory.inputs_of == versions else None
-        match known:
-            case work.Ready() if memory.work_bytes or not needs_work:
-                return known
-            case work.Waiting(reason=reason) if reason in _TOLD_BY_VERSIONS and not needs_work:
-                return known
-        namespace, name = run.key
-        whole = await self._client.get(
-            projections.RUNS,
-            name,
-            namespace=namespace,
-            not_older_than=run.metadata.resource_version,
-        )
-        if whole["metadata"]["uid"] != run.metadata.uid:
-            raise _AnotherError
-        related = await self._related(whole, agent, provider)
-        inputs = work.prepare(whole, related, planner.attempt(run), settings)
-        self._remember(memory, whole["spec"], inputs)
-        memory.inputs_of = versions
-        if isinstance(inputs, work.Ready) and not memory.work_bytes:
-            bare = _bare(run, {}, inputs.work.pods)
-            memory.inputs = dataclasses.replace(inputs, work=bare)
-        return inputs
-
-    def _remember(self, memory: _Memory, spec: Mapping[str, JSON], inputs: work.Inputs) -> None:
-        """Cache the work if there is room for it."""
-        self._work_bytes -= memory.work_bytes
-        known: list[JSON] = [spec]
-        if isinstance(inputs, work.Ready):
-            known += [inputs.work.run_json, inputs.work.provider]
-        size = kube.memory_bytes(known)
-        has_room = self._work_bytes + size <= MAX_WORK_BYTES
-        memory.work_bytes = size if has_room else 0
-        memory.inputs, memory.spec = inputs, spec if has_room else {}
-        self._work_bytes += memory.work_bytes
-
-    def _agent(
-        self, run: projections.Run
-    ) -> tuple[projections.Whole | None, projections.Whole | None]:
-        namespace = run.metadata.namespace
-        agent = self._caches.agents.get(kube.Key(namespace, run.spec.agent_ref.name))
-        if agent is None:
-            return None, None
-        return agent, self._caches.providers.get(kube.Key(namespace, agent.provider))
-
-    async def _related(
-        self, whole: JSON, agent: projections.Whole | None, provider: projections.Whole | None
-    ) -> work.Related:
-        namespace = whole["metadata"]["namespace"]
-        agent_json = {"spec": agent.decoded()} if agent else None
-        memory = work.memory_name(whole, agent_json)
-        return work.Related(
-            agent=agent_json,
-            provider={"spec": provider.decoded()} if provider else None,
-            implementations={
-                name: await self._get(projections.IMPLEMENTATIONS, namespace, name)
-                for name in work.implementation_names(whole)
-            },
-            memory=await self._get(projections.MEMORIES, namespace, memory),
-        )
-
-    async def _get(self, resource: kube.Resource, namespace: str, name: str | None) -> JSON:
-        if not name:
-            return None
-        try:
-            return await self._client.get(resource, name, namespace=namespace)
-        except kube.NotFoundError:
-            return None
-
     # ------------------------------------------------------------------------------------ acting
 
-    async def _do(self, action: Do, seen: Observed) -> Observed:
+    async def _act(self, action: Action, seen: Observed) -> Observed:
         """Execute an action, and return the resulting state."""
         self._check()
         run = seen.run
         match action:
-            case Do.CLAIM:
+            case Action.CLAIM:
                 claim = await idempotency_claims.claim(self._client, run, _payload_hash(seen))
                 self._memories[run.metadata.uid].claim = claim
                 return dataclasses.replace(seen, claim=claim)
-            case Do.ADD_FINALIZER | Do.REMOVE_FINALIZER:
-                if action is Do.REMOVE_FINALIZER:
+            case Action.ADD_FINALIZER | Action.REMOVE_FINALIZER:
+                if action is Action.REMOVE_FINALIZER:
                     await self._forget_work(seen)
                 return dataclasses.replace(seen, run=await self._finalizer(action, run))
-            case Do.CANCEL:
+            case Action.CANCEL:
                 runtime, ref = self._runtimes[run.spec.runtime.type], seen.ref
                 assert ref is not None  # noqa: S101 - an existing runtime returns one
                 try:
@@ -362,8 +257,8 @@ class Interpreter:
                     if not run.metadata.deletion_timestamp:
                         raise
                     return dataclasses.replace(seen, unreachable=fault)
-                return await self._asked(runtime, seen)
-            case Do.FREE:
+                return await self._with_progress(runtime, seen)
+            case Action.FREE:
                 return self._freed(seen)
             case _:
                 raise ValueError(action)
@@ -371,14 +266,14 @@ class Interpreter:
     def _freed(self, seen: Observed) -> Observed:
         """Free the slot; if the work could still start, the reaper frees it later."""
         if seen.progress is None or not seen.progress.unreserved:
-            self._admitter.free(seen.run.metadata.uid, planner.attempt(seen.run))
+            self._allocator.free(seen.run.metadata.uid, observation.attempt(seen.run))
         return dataclasses.replace(seen, has_slot=False)
 
     async def _submit(self, seen: Observed) -> tuple[Plan | None, Observed]:
         """Start the attempt; return the following plan if it succeeded."""
         self._check()
-        if not self._admitter.may_start(seen.run.metadata.uid, planner.attempt(seen.run)):
-            return Plan(look_again_seconds=SLOT_SECONDS), seen
+        if not self._allocator.may_start(seen.run.metadata.uid, observation.attempt(seen.run)):
+            return Plan(requeue_after_seconds=SLOT_SECONDS), seen
         ready, ref = seen.inputs, seen.ref
         assert isinstance(ready, work.Ready)  # noqa: S101 - only ready inputs are submitted
         assert ref is not None  # noqa: S101 - set for existing runtimes
@@ -391,12 +286,12 @@ class Interpreter:
                 await self._records.update(ref)
         except RuntimeFault as error:
             return None, dataclasses.replace(seen, fault=error)
-        return planner.submitted(seen, ref, self._now()), seen
+        return pending.submitted(seen, ref, self._now()), seen
 
-    async def _finalizer(self, action: Do, run: projections.Run) -> projections.Run:
+    async def _finalizer(self, action: Action, run: projections.Run) -> projections.Run:
         change = (
             self._writer.add_finalizer
-            if action is Do.ADD_FINALIZER
+            if action is Action.ADD_FINALIZER
             else self._writer.remove_finalizer
         )
         written = await change(projections.RUNS, run.key, naming.FINALIZER)
@@ -409,32 +304,26 @@ class Interpreter:
     async def _conclude(self, seen: Observed, plan: Plan) -> float | None:
         """Write the state, and request or withdraw from a slot."""
         run = seen.run
-        self._ask(run, plan)
-        if plan.standing is None:
-            return plan.look_again_seconds
-        status = run_status.written(plan.standing, run, self._now())
+        self._request_slot(run, plan)
+        if plan.state is None:
+            return plan.requeue_after_seconds
+        status = run_status.written(plan.state, run, self._now())
         if status is not None:
             self._check()
-            await self._write_some(run, status)
-            if plan.standing.phase in ENDED:
-                self._on_end(plan.standing.phase, run.spec.runtime.type)
+            await self._statuses.write(run, status)
+            if plan.state.phase in ENDED:
+                self._on_end(plan.state.phase, run.spec.runtime.type)
             for event in plan.events:
-                self._recorder.event(
-                    kube.regarding_of(run, projections.RUNS),
-                    type="Warning" if event.is_warning else "Normal",
-                    reason=event.reason,
-                    action="Reconcile",
-                    note=event.note,
-                )
-        if plan.standing.phase not in IN_FLIGHT:
+                self._statuses.emit(run, event)
+        if plan.state.phase not in IN_FLIGHT:
             await self._forget_work(seen)
-        return plan.look_again_seconds
+        return plan.requeue_after_seconds
 
-    async def _troubled(self, run: projections.Run, error: Exception) -> float | None:
+    async def _report_failure(self, run: projections.Run, error: Exception) -> float | None:
         """Report a failure to reconcile; return the requeue delay, if the error may pass."""
         if isinstance(error, kube.NotFoundError) and not await self._is_there(run):
             return None
-        await self._tell_trouble(run, str(error) or repr(error))
+        await self._statuses.report_failure(run, str(error) or repr(error))
         if not isinstance(error, RuntimeFault):
             raise error
         _log.warning("%s: %s: %s", run.key, error.code, error.message)
@@ -444,35 +333,10 @@ class Interpreter:
         """Return whether the run still exists; something else may be missing."""
         namespace, name = run.key
         try:
-            found = await self._client.get(projections.RUNS, name, namespace=namespace)
+            existing = await self._client.get(projections.RUNS, name, namespace=namespace)
         except kube.NotFoundError:
             return False
-        return bool(found["metadata"]["uid"] == run.metadata.uid)
-
-    async def _tell_trouble(self, run: projections.Run, message: str) -> None:
-        """Report a failure to reconcile in the run's status and by an Event."""
-        memory, now = self._memories[run.metadata.uid], self._now()
-        is_recent = memory.troubled is not None and now < memory.troubled + TROUBLE_PAUSE
-        if planner.is_ended(run) or is_recent or not self._leads():
-            return
-        memory.troubled = now
-        namespace, name = run.key
-        try:
-            whole = await self._client.get(projections.RUNS, name, namespace=namespace)
-            if whole["metadata"]["resourceVersion"] != run.metadata.resource_version:
-                return  # changed meanwhile, so it is reconciled again anyway
-            status = run_status.troubled(whole.get("status") or {}, run, message, now)
-            await self._write(run, status)
-        except kube.KubeError as error:
-            _log.warning("%s: reporting the failure failed: %s", run.key, error)
-            return
-        self._recorder.event(
-            kube.regarding_of(run, projections.RUNS),
-            type="Warning",
-            reason=EventReason.RECONCILE_FAILED,
-            action="Reconcile",
-            note=message[: run_status.MAX_MESSAGE],
-        )
+        return bool(existing["metadata"]["uid"] == run.metadata.uid)
 
     async def _forget_work(self, seen: Observed) -> None:
         """Delete the record of work outside the cluster once its end is recorded."""
@@ -483,58 +347,12 @@ class Interpreter:
         if runtime is not None and runtime.is_external:
             await self._records.remove(ref.key)
 
-    async def _write_some(self, run: projections.Run, status: Mapping[str, JSON]) -> None:
-        """Write as much of a status as the API server accepts.
-
-        Data reported by a runner or a runtime must not keep its run from ending.
-        """
-        *shorter, last = run_status.shortened(status)
-        for one in shorter:
-            try:
-                return await self._write(run, one)
-            except kube.ApiError as error:
-                if not _is_content_refused(error):
-                    raise
-                _log.error(
-                    "%s: status rejected, retrying without reported data: %s", run.key, error
-                )
-        return await self._write(run, last)
-
-    async def _write(self, run: projections.Run, status: Mapping[str, JSON]) -> None:
-        """Write a status against the version it was decided on, and wait until it is cached."""
-        metadata = run.metadata
-        body = {
-            "metadata": {
-                "name": metadata.name,
-                "namespace": metadata.namespace,
-                "uid": metadata.uid,
-                "resourceVersion": metadata.resource_version,
-            },
-            "status": status,
-        }
-        # 5.9 instead of 6.7 ms of the API server's CPU: `run_status` builds the status, so fields
-        # need no validation, and only the version of the response is used.
-        written = await self._client.apply(
-            projections.RUNS,
-            body,
-            field_manager=MANAGER,
-            subresource="status",
-            force=True,
-            answers_metadata=True,
-            field_validation="Ignore",
-        )
-        try:
-            async with asyncio.timeout(SEEN_SECONDS):
-                await self._caches.runs.wait_for(written["metadata"]["resourceVersion"])
-        except TimeoutError:
-            _log.warning("%s: own write not observed within %.0f s", run.key, SEEN_SECONDS)
-
-    def _ask(self, run: projections.Run, plan: Plan) -> None:
+    def _request_slot(self, run: projections.Run, plan: Plan) -> None:
         uid = run.metadata.uid
         if not plan.wants_slot:
-            self._admitter.withdraw(uid)
+            self._allocator.withdraw(uid)
             return
-        self._admitter.ask(candidates.candidate(run))
+        self._allocator.ask(candidates.candidate(run))
 
     def _check(self) -> None:
         if not self._leads():
@@ -547,32 +365,13 @@ class Interpreter:
         uid = self._uids.pop(key, None)
         if uid is None:
             return
-        self._work_bytes -= self._memories.pop(uid, _Memory()).work_bytes
-        self._admitter.withdraw(uid)
-        if self._admitter.holds(uid):
+        self._memories.pop(uid, None)
+        self._reader.forget(uid)
+        self._statuses.forget(uid)
+        self._allocator.withdraw(uid)
+        if self._allocator.holds(uid):
             self.orphaned.add(uid)
-
-
-def _is_content_refused(error: kube.ApiError) -> bool:
-    """Return whether a shorter status may be accepted: it violates the schema, or is too large."""
-    return isinstance(error, kube.InvalidError) or "too large" in str(error).lower()
 
 
 def _payload_hash(seen: Observed) -> str:
     return seen.inputs.spec_hash if isinstance(seen.inputs, work.Ready) else ""
-
-
-def _bare(run: projections.Run, spec: Mapping[str, JSON], pods: Pods) -> Work:
-    """Return the part of a run's work that is known without references: enough to find it again."""
-    metadata = run.metadata
-    return Work(
-        namespace=metadata.namespace,
-        run=metadata.name,
-        uid=metadata.uid,
-        attempt=planner.attempt(run),
-        spec={"agentRef": {"name": run.spec.agent_ref.name}, **spec},
-        provider={},
-        run_json={},
-        runner_json={},
-        pods=pods,
-    )

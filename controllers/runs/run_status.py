@@ -51,7 +51,7 @@ class Finished:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RunState:
     """The state of a run, from which its status is derived.
 
     Attributes:
@@ -99,31 +99,31 @@ class Standing:
     missing: Sequence[str] = ()
 
 
-def written(standing: Standing, run: projections.Run, now: dt.datetime) -> dict[str, JSON] | None:
+def written(state: RunState, run: projections.Run, now: dt.datetime) -> dict[str, JSON] | None:
     """Return the status to write (v1beta1); None if it equals the current one."""
-    status = _status(standing, run, now)
+    status = _status(state, run, now)
     return None if msgspec.convert(status, projections.RunStatus) == run.status else status
 
 
-def _status(standing: Standing, run: projections.Run, now: dt.datetime) -> dict[str, JSON]:
+def _status(state: RunState, run: projections.Run, now: dt.datetime) -> dict[str, JSON]:
     fields = {
         "observedGeneration": run.metadata.generation,
-        "phase": str(standing.phase),
-        "reason": str(standing.reason),
-        "message": standing.message[:MAX_MESSAGE],
+        "phase": str(state.phase),
+        "reason": str(state.reason),
+        "message": state.message[:MAX_MESSAGE],
         "lastUpdateTime": kube.time_text(now),
-        "conditions": [*_conditions(standing, run, now)],
-        "queue": _queue(standing),
-        "attempt": standing.attempt or None,
-        "disruptions": run.status.disruptions + standing.is_disrupted or None,
-        "nextAttemptTime": _text(standing.next_attempt),
-        "attempts": _attempts(standing.finished, run),
-        "startTime": _text(standing.started),
-        "completionTime": _text(standing.ended),
-        "specHash": standing.spec_hash,
-        "runtimeRef": _runtime_ref(standing.ref, run),
-        "contract": _contract(standing),
-        **_progress(standing.progress),
+        "conditions": [*_conditions(state, run, now)],
+        "queue": _queue(state),
+        "attempt": state.attempt or None,
+        "disruptions": run.status.disruptions + state.is_disrupted or None,
+        "nextAttemptTime": _text(state.next_attempt),
+        "attempts": _attempts(state.finished, run),
+        "startTime": _text(state.started),
+        "completionTime": _text(state.ended),
+        "specHash": state.spec_hash,
+        "runtimeRef": _runtime_ref(state.ref, run),
+        "contract": _contract(state),
+        **_progress(state.progress),
     }
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
@@ -204,10 +204,10 @@ def _job_ref(ref: Ref) -> JSON:
     return {name: value for name, value in fields.items() if value} or None
 
 
-def _queue(standing: Standing) -> JSON:
-    if not standing.blocked_by or standing.blocked_since is None:
+def _queue(state: RunState) -> JSON:
+    if not state.blocked_by or state.blocked_since is None:
         return None
-    return {"blockedBy": standing.blocked_by, "since": kube.time_text(standing.blocked_since)}
+    return {"blockedBy": state.blocked_by, "since": kube.time_text(state.blocked_since)}
 
 
 def _runtime_ref(ref: Ref | None, run: projections.Run) -> JSON:
@@ -232,12 +232,12 @@ def _extra(extra: Mapping[str, JSON]) -> dict[str, JSON]:
     }
 
 
-def _contract(standing: Standing) -> JSON:
-    if not standing.required and not standing.missing:
+def _contract(state: RunState) -> JSON:
+    if not state.required and not state.missing:
         return None
     return {
-        "requiredParameters": [*standing.required],
-        "missingParameters": [*standing.missing],
+        "requiredParameters": [*state.required],
+        "missingParameters": [*state.missing],
     }
 
 
@@ -261,11 +261,11 @@ def _progress(progress: Progress | None) -> dict[str, JSON]:
 
 
 def _conditions(
-    standing: Standing, run: projections.Run, now: dt.datetime
+    state: RunState, run: projections.Run, now: dt.datetime
 ) -> Iterator[dict[str, JSON]]:
     """Yield the conditions sorted by type, keeping transition times."""
     before = {condition.type: condition for condition in run.status.conditions}
-    conditions = {**_previous(standing, before), **_current(standing)}
+    conditions = {**_previous(state, before), **_current(state)}
     for name, about in sorted(conditions.items()):
         yield _condition(name, about, run, now)
 
@@ -290,7 +290,7 @@ def _condition(
 
 
 def _previous(
-    standing: Standing, before: Mapping[str, projections.Condition]
+    state: RunState, before: Mapping[str, projections.Condition]
 ) -> Mapping[Condition, ConditionValue]:
     """Return the previous conditions as False; Accepted is kept.
 
@@ -298,54 +298,54 @@ def _previous(
     structured-merge-diff's addBackOwnedItems compares in each manager's version.
     """
     known = [name for name in Condition if name in before]
-    result = {name: (False, str(standing.reason), "") for name in known}
+    result = {name: (False, str(state.reason), "") for name in known}
     if accepted := before.get(Condition.ACCEPTED):
         result[Condition.ACCEPTED] = accepted.status == "True", accepted.reason, accepted.message
     return result
 
 
-def _current(standing: Standing) -> Mapping[Condition, ConditionValue]:
-    if standing.phase is Phase.TEMPLATE:
+def _current(state: RunState) -> Mapping[Condition, ConditionValue]:
+    if state.phase is Phase.TEMPLATE:
         return {}
     conditions: dict[Condition, ConditionValue] = {}
-    if standing.is_accepted is not None:
-        conditions[Condition.ACCEPTED] = _accepted(standing)
-    if standing.is_duplicate:
-        conditions[Condition.DUPLICATE] = (True, Reason.DUPLICATE, standing.message)
-    if standing.is_cleanup_blocked:
-        conditions[Condition.CLEANUP_BLOCKED] = (True, standing.reason, standing.message)
-    match standing.phase:
+    if state.is_accepted is not None:
+        conditions[Condition.ACCEPTED] = _accepted(state)
+    if state.is_duplicate:
+        conditions[Condition.DUPLICATE] = (True, Reason.DUPLICATE, state.message)
+    if state.is_cleanup_blocked:
+        conditions[Condition.CLEANUP_BLOCKED] = (True, state.reason, state.message)
+    match state.phase:
         case Phase.PENDING:
             conditions |= {
-                Condition.ADMITTED: (False, standing.reason, standing.message),
-                Condition.BLOCKED: (True, standing.reason, standing.message),
+                Condition.ADMITTED: (False, state.reason, state.message),
+                Condition.BLOCKED: (True, state.reason, state.message),
             }
         case Phase.STARTING | Phase.RUNNING:
-            is_running = standing.phase is Phase.RUNNING
+            is_running = state.phase is Phase.RUNNING
             conditions |= {
                 Condition.ADMITTED: (True, Reason.SLOT_HELD, ""),
                 Condition.BLOCKED: (False, Reason.NOT_BLOCKED, ""),
-                Condition.IN_PROGRESS: (is_running, standing.reason, standing.message),
+                Condition.IN_PROGRESS: (is_running, state.reason, state.message),
             }
         case _:
-            conditions |= _ending(standing)
+            conditions |= _ending(state)
     return conditions
 
 
-def _accepted(standing: Standing) -> ConditionValue:
-    if standing.is_accepted:
+def _accepted(state: RunState) -> ConditionValue:
+    if state.is_accepted:
         return True, Reason.VALID, ""
-    return False, standing.reason, standing.message
+    return False, state.reason, state.message
 
 
-def _ending(standing: Standing) -> Mapping[Condition, ConditionValue]:
-    own = _ENDINGS[standing.phase]
+def _ending(state: RunState) -> Mapping[Condition, ConditionValue]:
+    own = _ENDINGS[state.phase]
     return {
         Condition.ADMITTED: (False, Reason.RELEASED, ""),
         Condition.BLOCKED: (False, Reason.NOT_BLOCKED, ""),
         Condition.IN_PROGRESS: (False, Reason.ENDED, ""),
         **{
-            name: (name is own, standing.reason, standing.message if name is own else "")
+            name: (name is own, state.reason, state.message if name is own else "")
             for name in _ENDINGS.values()
         },
     }

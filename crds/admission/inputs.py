@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from crds.admission import members
-from crds.admission.pods import effective_pod
-from crds.admission.pods.effective_pod import SPEC, Origin, Reference
+from crds.admission.pods import pod_sources
+from crds.admission.pods.pod_sources import SPEC, Origin, Reference
 from schemagen.problems import JSON
 
 _STEPS: Final = (*SPEC, ".runtime", ".workflow", ".steps")
@@ -42,7 +42,7 @@ def references(
 
 def _key_source(given: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return a reference with only its name and key; empty without one."""
-    arm = effective_pod.reference_field(given)
+    arm = pod_sources.reference_field(given)
     if not arm:
         return {}
     chosen = members.at(given, arm)

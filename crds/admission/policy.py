@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import orjson
 
 from crds.admission import inputs, members, names_policy, settings
-from crds.admission.pods import effective_pod, pod_policy
-from crds.admission.pods.effective_pod import SPEC, EffectivePod, Sources
+from crds.admission.pods import effective_pod, pod_policy, pod_sources
+from crds.admission.pods.effective_pod import EffectivePod
+from crds.admission.pods.pod_sources import SPEC, Sources
 from crds.admission.settings import Labels, Settings
 from schemagen import FieldPath, Problem, Reason
 from schemagen.problems import JSON
@@ -92,7 +93,7 @@ def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
         return ()
     agent = members.at(context.agent, "spec") if context.agent else {}
     given = [
-        effective_pod.fields_of(spec),
+        pod_sources.fields_of(spec),
         {name: agent[name] for name in _OF_AGENTS if name in agent},
         members.at(context.provider, "spec") if context.provider else {},
     ]
@@ -135,7 +136,7 @@ def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
     workflow = members.at(spec, "runtime", "workflow")
     listed = {entry["name"]: entry for entry in members.items(workflow, "steps", "name")}
     known: set[tuple[int, tuple[tuple[str, str], ...]]] = set()
-    for step, merged in effective_pod.steps(spec):
+    for step, merged in pod_sources.steps(spec):
         workload = merged.get("workload")
         references = inputs.references(
             members.at(context.agent, "spec").get("env"),

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from controllers.runs import work
 from controllers.runs.runtimes.jobs import job_objects
+from controllers.runs.work import related_objects, work
 from crds.admission import agentrun, policy
 from crds.admission import settings as operator
 from crds.admission.pods import effective_pod
@@ -144,7 +144,7 @@ def test_pod_that_is_let_through_keeps_every_policy_and_no_other_is_refused(data
     known = {("Agent", "coder"): agent, ("AgentProvider", "shell"): provider}
 
     found = [str(one) for one in agentrun.validate(run, None, Facts(settings=rules, related=known))]
-    prepared = work.prepare(run, work.Related(agent, provider), 1, operator.read(rules))
+    prepared = work.prepare(run, related_objects.Related(agent, provider), 1, operator.read(rules))
 
     assert bool(found) is isinstance(prepared, work.Refused)
     if isinstance(prepared, work.Ready):

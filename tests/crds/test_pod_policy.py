@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import work
 from controllers.runs.api_constants import Reason
+from controllers.runs.work import related_objects, work
 from crds.admission import agentrun, policy, settings
 from schemagen import Facts, yaml
 
@@ -289,7 +289,9 @@ def test_controller_refuses_what_the_webhook_refuses_in_its_words() -> None:
     (_, path, value), expected = CASES["provider: image"]
     provider = changed(GOOD_PROVIDER, path, value)
 
-    found = work.prepare(GOOD_RUN, work.Related(GOOD_AGENT, provider), 1, settings.read(SETTINGS))
+    found = work.prepare(
+        GOOD_RUN, related_objects.Related(GOOD_AGENT, provider), 1, settings.read(SETTINGS)
+    )
 
     assert work.Refused(Reason.IMAGE_NOT_ALLOWED, expected) == found
 
@@ -297,7 +299,7 @@ def test_controller_refuses_what_the_webhook_refuses_in_its_words() -> None:
 def test_controller_names_every_place_up_to_a_bound() -> None:
     found = work.prepare(
         RUN,
-        work.Related(AGENT, PROVIDER),
+        related_objects.Related(AGENT, PROVIDER),
         1,
         settings.read(SETTINGS),
     )

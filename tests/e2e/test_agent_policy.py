@@ -8,8 +8,9 @@ import pytest
 
 import crds
 from controllers import devcluster, kube
-from controllers.runs import projections, work
+from controllers.runs import projections
 from controllers.runs.runtimes.jobs import job_objects
+from controllers.runs.work import work
 from crds.admission import settings
 from schemagen import yaml
 from tests.e2e.conftest import COUNTER, Platform

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.runs import naming, planner, projections
+from controllers.runs import naming, projections
+from controllers.runs.planner import deletion
 from controllers.runs.references import work_records
 from tests.support import custom_bench, run_platform, tenants
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
@@ -209,8 +210,8 @@ async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
     endpoint: custom_bench.CustomBench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(planner, "CLEANUP_SECONDS", 1.0)
-    monkeypatch.setattr(planner, "CLEANUP_RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(deletion, "CLEANUP_SECONDS", 1.0)
+    monkeypatch.setattr(deletion, "CLEANUP_RETRY_SECONDS", 0.5)
     await place.agent()
     adapter = endpoint.adapter(deadline_seconds=0.5)
 

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.agentctl.explain import explanation
+from controllers.agentctl.explain import explanation, explanation_output
 from controllers.agentctl.run.logs import pod_logs
 from controllers.kube.watch.projections import Decoder
 from controllers.ledger import encoding
-from controllers.runs import caches, naming, planner, projections, run_status
+from controllers.runs import caches, naming, projections, run_status
+from controllers.runs.planner import planner
 from controllers.runs.references import work_records
 from controllers.runs.runtimes.base import Ref
 from controllers.runs.runtimes.jobs import job
@@ -116,8 +117,8 @@ async def test_run_has_a_status_whatever_its_job_and_pods_say(
             dataclasses.replace(seen, ref=ref, progress=progress), run_world.NOW
         )
 
-        if plan.standing is not None:
-            status = run_status.written(plan.standing, seen.run, run_world.NOW)
+        if plan.state is not None:
+            status = run_status.written(plan.state, seen.run, run_world.NOW)
             AgentRun.model_validate({**starting, "status": status})
 
 
@@ -146,8 +147,8 @@ def test_explanation_tells_of_any_events_and_lease(documents: dict[str, kube.JSO
         )
         found = explanation.explain(seen)
 
-        assert json.dumps(explanation.as_json(found))
-        assert explanation.as_text(found, run_world.NOW)
+        assert json.dumps(explanation_output.as_json(found))
+        assert explanation_output.as_text(found, run_world.NOW)
 
 
 async def test_any_config_map_is_a_ledger_and_a_record_or_is_said_to_be_none(

@@ -16,7 +16,7 @@ from controllers.kube import JSON
 from controllers.runs import naming, projections
 from controllers.runs.retention import retention_controller, retention_policy
 from controllers.runs.retention.archive import Archive, Archived, ArchiveError, FileArchive
-from controllers.runs.retention.retention_controller import Report, Retainer
+from controllers.runs.retention.retention_controller import Report, RetentionController
 from controllers.runs.retention.retention_policy import Limits
 from tests.e2e.conftest import Platform
 from tests.support import manifests
@@ -123,10 +123,10 @@ class Runs:
         archive: Archive | None = None,
         limits: Limits | None = None,
         **options: Any,
-    ) -> Retainer:
+    ) -> RetentionController:
         options = {"no_archive": False, "now": lambda: NOW, **options}
         namespace = self.platform.namespace
-        return Retainer(self.client, archive, limits, namespace=namespace, **options)
+        return RetentionController(self.client, archive, limits, namespace=namespace, **options)
 
     async def round(self, limits: Limits | None = None) -> Report:
         return await self.retainer(self.archive(), limits).round()

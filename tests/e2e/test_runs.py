@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.runs import naming, projections, reconciler
+from controllers.runs import naming, projections
 from controllers.runs.slots import slot_allocator
+from controllers.runs.work import work_reader
 from tests.support import run_platform
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 from tests.support.situations import trials
@@ -108,7 +109,7 @@ async def test_run_waits_for_its_turn_and_says_for_what(endless: Place) -> None:
 async def test_waiting_runs_whose_work_is_not_kept_start_in_their_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciler, "MAX_WORK_BYTES", 0)
+    monkeypatch.setattr(work_reader, "MAX_WORK_BYTES", 0)
     await place.agent()
     names = ["one", "two", "three"]
     async with running(new_manager(place, limits=ledger.Limits(0, 0, 1))):

@@ -20,7 +20,7 @@ class LocalBench(Bench):
         self.adapters: list[local.Local] = []
 
     def adapter(self, **options: Any) -> local.Local:
-        settings = {"command": STANDIN, "look_again_seconds": 0.02, **options}
+        settings = {"command": STANDIN, "requeue_after_seconds": 0.02, **options}
         self.adapters.append(local.Local(self.root, **settings))
         return self.adapters[-1]
 

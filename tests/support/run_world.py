@@ -8,12 +8,22 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from controllers.runs import naming, planner, projections, run_status, work
+from controllers.runs import naming, projections, run_status
 from controllers.runs.api_constants import Phase
-from controllers.runs.planner import Claim, Do, Observed, Plan
+from controllers.runs.planner import actions, observation, pending, planner
+from controllers.runs.planner.actions import Action, Plan
+from controllers.runs.planner.observation import Claim, Observed
 from controllers.runs.runtimes.base import Progress, Ref, Stage
+from controllers.runs.work import related_objects, work
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, 0, tzinfo=dt.UTC)
+RUNNING: dict[str, Any] = {
+    "phase": "Running",
+    "reason": "Submitted",
+    "attempt": 1,
+    "observedGeneration": 1,
+    "startTime": "2026-11-28T12:00:00Z",
+}
 AGENT = {"spec": {"providerRef": {"name": "shell"}}}
 PROVIDER = {
     "spec": {
@@ -46,9 +56,9 @@ def run(spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
     }
 
 
-def related(**changes: Any) -> work.Related:
+def related(**changes: Any) -> related_objects.Related:
     """What a run refers to, all there."""
-    return work.Related(**{"agent": AGENT, "provider": PROVIDER, **changes})
+    return related_objects.Related(**{"agent": AGENT, "provider": PROVIDER, **changes})
 
 
 def agent(**spec: Any) -> dict[str, Any]:
@@ -59,8 +69,8 @@ def agent(**spec: Any) -> dict[str, Any]:
 def observed(body: dict[str, Any], **changes: Any) -> Observed:
     """A run with all that it needs, as the interpreter would observe it."""
     view = projections.of(projections.Run, body)
-    inputs = work.prepare(body, related(), planner.attempt(view))
-    key = planner.key(view)
+    inputs = work.prepare(body, related(), observation.attempt(view))
+    key = observation.key(view)
     piece = inputs.work if isinstance(inputs, work.Ready) else None
     ref = Ref(type="Job", key=key, work=piece, name=naming.of_key(key))  # type: ignore[arg-type]
     return dataclasses.replace(Observed(run=view, inputs=inputs, ref=ref), **changes)
@@ -79,7 +89,7 @@ class World:
         self.stages: dict[str, Stage] = {}
         self.claim = Claim()
         self.holder = ""
-        self.events: list[planner.Event] = []
+        self.events: list[actions.Event] = []
         self.statuses: list[dict[str, Any]] = []
         self.most_working = 0
 
@@ -102,13 +112,13 @@ class World:
     def observe(self) -> Observed:
         """What a controller that was just started observes."""
         view = self.view
-        key = planner.key(view)
+        key = observation.key(view)
         found = work.prepare(
             self.body,
             related(agent=self.agent if self.has_agent else None),
-            planner.attempt(view),
+            observation.attempt(view),
         )
-        needs = planner.needs_inputs(view, has_slot=self.has_slot)
+        needs = observation.needs_inputs(view, has_slot=self.has_slot)
         piece = found.work if isinstance(found, work.Ready) else None
         return Observed(
             run=view,
@@ -118,7 +128,7 @@ class World:
             blocked_by="" if self.has_slot or not self.wants_slot else "Agent",
             blocked_since=NOW,
             ref=Ref(type="Job", key=key, work=piece, name=naming.of_key(key)),  # type: ignore[arg-type]
-            progress=self._progress(key) if planner.needs_progress(view) else None,
+            progress=self._progress(key) if observation.needs_progress(view) else None,
         )
 
     def look(self) -> Plan:
@@ -126,32 +136,32 @@ class World:
         seen = self.observe()
         for _ in range(10):
             plan = planner.reconcile(seen, self.now)
-            if plan.action is Do.SUBMIT:
+            if plan.action is Action.SUBMIT:
                 assert seen.ref is not None
                 self.stages.setdefault(seen.ref.key, Stage.PENDING)
                 self.most_working = max(self.most_working, len(self.working))
-                plan = planner.submitted(seen, seen.ref, self.now)
+                plan = pending.submitted(seen, seen.ref, self.now)
             if plan.action is None:
                 self.conclude(plan)
                 return plan
             seen = self.act(plan.action, seen)
         raise AssertionError("the machine does not settle")
 
-    def act(self, action: Do, seen: Observed) -> Observed:
+    def act(self, action: Action, seen: Observed) -> Observed:
         """Do one thing."""
         assert seen.ref is not None
         match action:
-            case Do.CANCEL:
+            case Action.CANCEL:
                 stage = self.stages.get(seen.ref.key)
                 if stage in {None, Stage.PENDING}:
                     self.stages[seen.ref.key] = Stage.CANCELLED
                 elif stage is Stage.RUNNING:
                     self.stages[seen.ref.key] = Stage.CANCELLING
                 return dataclasses.replace(seen, progress=self._progress(seen.ref.key))
-            case Do.FREE:
+            case Action.FREE:
                 self.has_slot = False
                 return dataclasses.replace(seen, has_slot=False)
-            case Do.CLAIM:
+            case Action.CLAIM:
                 self.claim = Claim(is_mine=not self.holder, holder=self.holder)
                 return dataclasses.replace(seen, claim=self.claim)
             case _:
@@ -160,7 +170,7 @@ class World:
     def conclude(self, plan: Plan) -> None:
         """Write what the plan says."""
         self.wants_slot = plan.wants_slot
-        status = plan.standing and run_status.written(plan.standing, self.view, self.now)
+        status = plan.state and run_status.written(plan.state, self.view, self.now)
         if status:
             version = int(self.body["metadata"]["resourceVersion"]) + 1
             self.body["metadata"]["resourceVersion"] = str(version)

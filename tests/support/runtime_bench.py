@@ -99,4 +99,4 @@ class Bench(abc.ABC):
                 if progress.stage in stages:
                     return progress, seen
                 assert not progress.stage.is_ended, progress
-                await asyncio.sleep(min(progress.look_again_seconds or 0.05, 0.05))
+                await asyncio.sleep(min(progress.requeue_after_seconds or 0.05, 0.05))

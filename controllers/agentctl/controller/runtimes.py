@@ -35,7 +35,6 @@ class Options:
     Attributes:
         jobs: What executes runs of type Job: Kubernetes, or processes on this machine.
         workspaces: Directory of local workspaces.
-        image: Runner image, if neither a run nor its provider sets one.
         endpoints: Non-public CIDRs, addresses and hosts that Custom runs may call.
         temporal: HOST:PORT of the Temporal frontend; empty for none.
         temporal_settings: From the operator's settings.
@@ -43,15 +42,9 @@ class Options:
 
     jobs: Literal["job", "local"] = "job"
     workspaces: pathlib.Path
-    image: str = ""
     endpoints: Sequence[str] = ()
     temporal: str = ""
     temporal_settings: TemporalSettings = dataclasses.field(default_factory=TemporalSettings)
-
-    @property
-    def pod_image(self) -> str:
-        """The default image of pods, if the runtime creates pods."""
-        return self.image if self.jobs == "job" else ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 from controllers import kube, manager
 from controllers.agentctl import session
 from controllers.agentctl.exits import Exit
-from controllers.agentctl.explain import explanation
+from controllers.agentctl.explain import explanation, explanation_output
 from controllers.agentctl.run.logs import workspace_logs
 from controllers.ledger import Candidate, CorruptError, encoding
 from controllers.runs import projections
@@ -31,9 +31,9 @@ def run(cluster: session.Cluster, namespace: str, name: str, home: str, output: 
         seen = dataclasses.replace(seen, workspaces=[str(folder) for folder in folders])
         explained = explanation.explain(seen)
         if output == "json":
-            text = json.dumps(explanation.as_json(explained), indent=2, ensure_ascii=False)
+            text = json.dumps(explanation_output.as_json(explained), indent=2, ensure_ascii=False)
         else:
-            text = explanation.as_text(explained, seen.now)
+            text = explanation_output.as_text(explained, seen.now)
         session.show(text)
         return Exit.OK
 

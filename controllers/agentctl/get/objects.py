@@ -90,9 +90,7 @@ def _dry_run(resource: kube.Resource, value: kube.JSON) -> kube.Request:
         for key, field in value["metadata"].items()
         if key in {"name", "namespace", "labels", "annotations"}
     }
-    return requests.create(
-        resource, {**value, "metadata": metadata}, options=requests.WriteOptions(dry_run=True)
-    )
+    return requests.create(resource, {**value, "metadata": metadata}, dry_run=True)
 
 
 async def _show_table(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from controllers.agentctl import options
+from controllers.agentctl.run.request import Request
 
 app = typer.Typer(help="Submit and manage agent runs.", no_args_is_help=True)
 
@@ -24,67 +25,10 @@ Shown: TypeAlias = Annotated[
 ]
 
 
-def _runtimes() -> list[str]:
-    from controllers.agentctl.run import runtime_options
-
-    return [*runtime_options.names()]
-
-
 @app.command()
+@options.expanded
 def submit(
-    agent: Annotated[str, typer.Option(help="Agent to run.")],
-    impl: Annotated[str, typer.Option(help="ImplementationSpec with the task.")] = "",
-    text: Annotated[str, typer.Option(help="Task text.")] = "",
-    file: Annotated[
-        pathlib.Path | None,
-        typer.Option("--file", "-f", help="File with the task text; - reads standard input."),
-    ] = None,
-    runtime: Annotated[
-        str,
-        typer.Option(
-            metavar="TYPE",
-            autocompletion=_runtimes,
-            help="Runtime to use: a spec.runtime.type in lower case, such as workflow.",
-        ),
-    ] = "job",
-    runtime_config: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Runtime setting, such as jobTTL=1h, backoffLimit=2, "
-            "podTemplate.nodeSelector.disk=ssd; v1alpha1 names are also accepted. May be repeated.",
-        ),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Run parameter. May be repeated."),
-    ] = None,
-    idempotency_key: Annotated[
-        str, typer.Option(help="Submissions for an agent with the same key create one run.")
-    ] = "",
-    workload_image: Annotated[str, typer.Option(help="Runner image.")] = "",
-    cpu: Annotated[str, typer.Option(help="CPU request of the runner, such as 500m.")] = "",
-    memory: Annotated[str, typer.Option(help="Memory request of the runner, such as 1Gi.")] = "",
-    memory_ref: Annotated[str, typer.Option(help="Memory object that the run uses.")] = "",
-    vcs: Annotated[str, typer.Option(help="VersionControlProvider for the run's repository.")] = "",
-    vcs_mode: Annotated[
-        Literal["read-write", "read-only", "none"] | None,
-        typer.Option(help="Repository access of the run."),
-    ] = None,
-    vcs_required: Annotated[
-        bool, typer.Option("--vcs-required", help="Fail the run if the repository is unavailable.")
-    ] = False,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option(help="Secret to expose as environment variables. May be repeated."),
-    ] = None,
-    priority: Annotated[
-        int | None, typer.Option(help="Queued runs with a higher priority start first.")
-    ] = None,
-    name: Annotated[
-        str,
-        typer.Option(help="Name of the run. \\[default: derived from the key, or generated]"),
-    ] = "",
+    request: Request,
     wait: Wait = False,
     timeout: Timeout = "",
     dry_run: DryRun = False,
@@ -104,31 +48,10 @@ def submit(
     """
     from controllers.agentctl import session
     from controllers.agentctl.run import submit as command
-    from controllers.agentctl.run import submitted_run
 
     cluster = session.Cluster(kubeconfig, context)
-    request = submitted_run.Request(
-        namespace=cluster.namespace(namespace),
-        agent=agent,
-        implementation=impl,
-        text=text,
-        runtime=runtime,
-        runtime_config=runtime_config or (),
-        parameters=param or (),
-        idempotency_key=idempotency_key,
-        image=workload_image,
-        cpu=cpu,
-        memory=memory,
-        memory_ref=memory_ref,
-        vcs=vcs,
-        vcs_mode=vcs_mode,
-        is_vcs_required=vcs_required,
-        secrets=secret or (),
-        priority=priority,
-        name=name,
-    )
     how = command.Options(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
-    raise typer.Exit(command.run(cluster, request, file, how))
+    raise typer.Exit(command.run(cluster, cluster.namespace(namespace), request, how))
 
 
 @app.command()

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from controllers.agentctl.exits import CommandError
-from controllers.runs import naming, projections, work
+from controllers.runs import naming, projections
 from controllers.runs.api_constants import ENDED, Phase
 from controllers.runs.references.idempotency_claims import HASH_ANNOTATION
+from controllers.runs.work import work
 from crds import names
 from schemagen.problems import JSON
 

@@ -1,7 +1,6 @@
 """Implements ``agentctl run submit``: creates a run, or returns the one with its key. Shell."""
 
 import dataclasses
-import pathlib
 import sys
 
 from controllers import kube
@@ -9,6 +8,7 @@ from controllers.agentctl import durations, kind_names, session
 from controllers.agentctl.exits import CommandError, Exit
 from controllers.agentctl.get import objects
 from controllers.agentctl.run import submitted_run
+from controllers.agentctl.run.request import Request
 from controllers.agentctl.run.wait import wait
 from controllers.runs import projections
 from controllers.runs.api_constants import Phase
@@ -16,15 +16,16 @@ from controllers.runs.api_constants import Phase
 _MAX_TASK_BYTES = 1024 * 1024
 
 
-def task(text: str, file: pathlib.Path | None) -> str:
-    """Return the task from the option or the file; ``-`` is standard input.
+def task(request: Request) -> str:
+    """Return the task from ``--text`` or the file; ``-`` is standard input.
 
     Raises:
         CommandError: Both are given, or the file cannot be read.
     """
+    file = request.file
     if file is None:
-        return text
-    if text:
+        return request.text
+    if request.text:
         raise CommandError("expected --text or --file, got both")
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
@@ -57,8 +58,8 @@ class Options:
 
 def run(
     cluster: session.Cluster,
-    request: submitted_run.Request,
-    file: pathlib.Path | None,
+    namespace: str,
+    request: Request,
     how: Options,
 ) -> Exit:
     """Submit a run, and show it; return the exit code."""
@@ -67,8 +68,7 @@ def run(
         if how.waits and how.is_dry:
             raise CommandError("expected --wait or --dry-run, got both")
         seconds = durations.timeout(how.timeout, waits=how.waits)
-        complete = dataclasses.replace(request, text=task(request.text, file))
-        body = submitted_run.run(complete)
+        body = submitted_run.run(dataclasses.replace(request, text=task(request)), namespace)
         if how.is_dry:
             return session.run(cluster, lambda client: dry_run(cluster, client, body, how))
         return session.run(cluster, lambda client: _submit(cluster, client, body, how, seconds))

@@ -8,7 +8,7 @@ from typing import Final
 
 from controllers import kube
 from controllers.runs import naming, projections
-from controllers.runs.planner import Claim
+from controllers.runs.planner.observation import Claim
 from crds import idempotency
 
 HASH_ANNOTATION: Final = f"{naming.GROUP}/payload-hash"

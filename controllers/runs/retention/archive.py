@@ -4,12 +4,8 @@
 
     DIRECTORY/lock                            held by the writer
     DIRECTORY/NAMESPACE/YYYY-MM-DD.jsonl.gz   {archivedAt, run} per line; the day of archivedAt
-
-A file is a sequence of gzip members (RFC 1952), one per batch, so that ``zcat`` reads it all. Each
-member has its own length in its header, so that members are found without decompression.
 """
 
-import collections
 import contextlib
 import dataclasses
 import datetime as dt
@@ -20,8 +16,6 @@ import logging
 import os
 import pathlib
 import re
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypedDict, Unpack
 
@@ -30,18 +24,11 @@ import msgspec
 from controllers import kube
 from controllers.kube import JSON
 from controllers.runs import projections
-from controllers.runs.retention import retention_policy
+from controllers.runs.retention import archive_files, retention_policy
 from schemagen import canonical
 
 _SUFFIX: Final = ".jsonl.gz"
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-# Magic, deflate, FEXTRA; no mtime, flags or OS; 8 bytes of extra field: "KW" and 4 bytes with the
-# length of the member.
-_HEAD: Final = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff" + b"\x08\x00KW\x04\x00"
-_LENGTH: Final = struct.Struct("<I")
-_TRAILER: Final = struct.Struct("<II")
-_HEADER_BYTES: Final = len(_HEAD) + _LENGTH.size
-_SEARCHED_BYTES: Final = 1024 * 1024
 _SLACK: Final = dt.timedelta(days=1)
 _log = logging.getLogger(__name__)
 
@@ -163,7 +150,7 @@ class FileArchive:
             lines.setdefault(_namespace(run), []).append(_line(run, now))
         with self._locked():
             for namespace, entries in lines.items():
-                self._add(namespace, now.date(), _member(b"".join(entries)))
+                self._add(namespace, now.date(), archive_files.member(b"".join(entries)))
 
     def query(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Archived]:
         """See ``query``."""
@@ -189,8 +176,10 @@ class FileArchive:
         try:
             if not self._directory.is_dir():
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _sync_folder(self._directory.parent)
-            with _opened(self._directory / "lock", os.O_RDWR | os.O_CREAT) as lock:
+                archive_files.sync_folder(self._directory.parent)
+            with archive_files.open_private(
+                self._directory / "lock", os.O_RDWR | os.O_CREAT
+            ) as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError as error:
@@ -208,10 +197,10 @@ class FileArchive:
         path = folder / f"{day}{_SUFFIX}"
         folder.mkdir(mode=0o700, exist_ok=True)
         start = self._start(namespace, path)
-        with _opened(path, os.O_RDWR | os.O_CREAT) as file:
+        with archive_files.open_private(path, os.O_RDWR | os.O_CREAT) as file:
             try:
                 file.seek(start)
-                _write(file, member)
+                archive_files.write_synced(file, member)
             except OSError:
                 # The caller was not told that it is durable. If this fails too, the next write cuts
                 # it off.
@@ -222,7 +211,7 @@ class FileArchive:
         if self._known.get(namespace, (None, 0))[0] != path:
             # A file's existence is durable only once its directory is synced, whoever created it.
             for each in (folder, self._directory):
-                _sync_folder(each)
+                archive_files.sync_folder(each)
         self._known[namespace] = path, start + len(member)
 
     def _start(self, namespace: str, path: pathlib.Path) -> int:
@@ -233,7 +222,7 @@ class FileArchive:
             return size
         for each in {*sorted(path.parent.glob(f"*{_SUFFIX}"))[-1:], path}:
             if each.exists():
-                _truncate_torn(each)
+                archive_files.truncate_torn(each)
         return path.stat().st_size if path.exists() else 0
 
 
@@ -285,55 +274,6 @@ def _line(run: JSON, now: dt.datetime) -> bytes:
         raise ArchiveError(f"expected run {name!r} to be nested less deeply: {error}") from error
 
 
-def _member(data: bytes) -> bytes:
-    """Return a gzip member with its length in the header."""
-    body = zlib.compress(data, wbits=-zlib.MAX_WBITS)
-    length = _LENGTH.pack(_HEADER_BYTES + len(body) + _TRAILER.size)
-    return _HEAD + length + body + _trailer(data)
-
-
-def _trailer(data: bytes) -> bytes:
-    return _TRAILER.pack(zlib.crc32(data), len(data) & 0xFFFFFFFF)
-
-
-def _opened(path: pathlib.Path, flags: int) -> io.FileIO:
-    """Open a file unbuffered, so that nothing is written after a failure, and private."""
-    return io.FileIO(os.open(path, flags | os.O_CLOEXEC, 0o600), "r+")
-
-
-def _write(file: io.FileIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-    os.fsync(file.fileno())
-
-
-def _sync_folder(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _truncate_torn(path: pathlib.Path) -> None:
-    """Remove an incomplete last member: no run of it was deleted."""
-    with _opened(path, os.O_RDWR) as file:
-        last = collections.deque(_spans(file), maxlen=1)
-        if not last or _read(file, last[0]) is not None:
-            return
-        (torn,) = last
-        file.seek(torn.start)
-        head = file.read(len(_HEAD))
-        # A crash leaves a prefix of a member, or zeros.
-        if not _HEAD.startswith(head) and any(head):
-            _log.warning("%s: leaving %d unrecognized bytes in place", path, torn.length)
-            return
-        _log.warning("%s: removing an incomplete write of %d bytes", path, torn.length)
-        file.truncate(torn.start)
-        os.fsync(file.fileno())
-
-
 # ------------------------------------------------------------------------------------- reading
 
 
@@ -363,63 +303,6 @@ class _Content(msgspec.Struct, frozen=True):
 
 _entry = msgspec.json.Decoder(_Entry)
 _content = msgspec.json.Decoder(_Content)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Span:
-    """Position of a member, or of damaged data."""
-
-    start: int
-    length: int
-    is_member: bool
-
-
-def _spans(file: io.FileIO) -> Iterator[_Span]:
-    """Yield the spans of a file, by the lengths in its members' headers."""
-    size, start = os.fstat(file.fileno()).st_size, 0
-    while start < size:
-        length = _length_at(file, start)
-        if length and start + length <= size:
-            yield _Span(start, length, is_member=True)
-        else:
-            length = _next_head(file, start + 1, size) - start
-            yield _Span(start, length, is_member=False)
-        start += length
-
-
-def _length_at(file: io.FileIO, start: int) -> int:
-    """Return the length in a member's header; 0 if there is no member."""
-    file.seek(start)
-    header = file.read(_HEADER_BYTES)
-    if len(header) < _HEADER_BYTES or not header.startswith(_HEAD):
-        return 0
-    (length,) = _LENGTH.unpack_from(header, len(_HEAD))
-    return int(length) if length >= _HEADER_BYTES + _TRAILER.size else 0
-
-
-def _next_head(file: io.FileIO, start: int, size: int) -> int:
-    """Return the offset of the next member, or the end of the file."""
-    while start < size:
-        file.seek(start)
-        # A header may cross the boundary of a block.
-        offset = file.read(_SEARCHED_BYTES + len(_HEAD)).find(_HEAD)
-        if offset >= 0:
-            return start + offset
-        start += _SEARCHED_BYTES
-    return size
-
-
-def _read(file: io.FileIO, span: _Span) -> bytes | None:
-    """Return the content of a member; None if it is damaged."""
-    if not span.is_member:
-        return None
-    file.seek(span.start)
-    member = file.read(span.length)
-    try:
-        data = zlib.decompress(member[_HEADER_BYTES : -_TRAILER.size], wbits=-zlib.MAX_WBITS)
-    except zlib.error:
-        return None
-    return data if member[-_TRAILER.size :] == _trailer(data) else None
 
 
 def _matching(
@@ -472,8 +355,8 @@ def _entries(path: pathlib.Path, say: Callable[[str], None]) -> Iterator[tuple[b
     except FileNotFoundError:
         return  # no runs of the namespace that day, or just deleted
     with file:
-        for span in reversed([*_spans(file)]):
-            data = _read(file, span)
+        for span in reversed([*archive_files.spans(file)]):
+            data = archive_files.read(file, span)
             if data is None:
                 say(
                     f"{path}: skipping {span.length} incomplete bytes at byte {span.start}: "

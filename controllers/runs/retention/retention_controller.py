@@ -85,7 +85,7 @@ def pause_seconds(report: Report | None, took_seconds: float, dice: float) -> fl
     return pause * (1 + JITTER * dice)
 
 
-class Retainer:
+class RetentionController:
     """Enforces the retention limits.
 
     Args:

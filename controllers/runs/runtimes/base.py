@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from crds.admission import settings
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 JSON: TypeAlias = Any
 """A decoded JSON value, to be narrowed by the reader."""
@@ -126,7 +126,7 @@ class Work:
     timeout_seconds: float | None = None
     start_timeout_seconds: float | None = None
     step: str = ""
-    references: Sequence[effective_pod.Reference] = ()
+    references: Sequence[pod_sources.Reference] = ()
     steps: tuple["Work", ...] = ()
     pods: settings.Pods = settings.PODS
     refusal: str = ""
@@ -175,7 +175,7 @@ class Progress:
         artifacts_omitted: Number of further files.
         ref: The ref with updated state; None if unchanged.
         workflow: ``status.workflow`` of v1beta1, if there are steps.
-        look_again_seconds: Polling delay; None if a watch reports changes, as for Jobs.
+        requeue_after_seconds: Polling delay; None if a watch reports changes, as for Jobs.
         is_held: Whether another controller, such as a queue, suspends it: timeouts are stopped
             then.
         unreserved: For missing work, why an in-flight submission cannot be kept from starting it,
@@ -196,7 +196,7 @@ class Progress:
     artifacts_omitted: int = 0
     ref: Ref | None = None
     workflow: Mapping[str, JSON] | None = None
-    look_again_seconds: float | None = None
+    requeue_after_seconds: float | None = None
     is_held: bool = False
     unreserved: str = ""
 

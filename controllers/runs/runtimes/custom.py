@@ -79,7 +79,7 @@ class Custom(Runtime):
         self._caller = egress.Caller(
             egress.Allowed.of(allowed), deadline_seconds=deadline_seconds, tls=tls, now=now
         )
-        self._told_to_end: collections.OrderedDict[Key, None] = collections.OrderedDict()
+        self._cancelled: collections.OrderedDict[Key, None] = collections.OrderedDict()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -92,14 +92,14 @@ class Custom(Runtime):
     async def submit(self, key: Key, work: Work) -> Ref:
         """POST the run; the endpoint returns the same response for the same Idempotency-Key."""
         ref = self.ref(key, work)
-        if key in self._told_to_end:
+        if key in self._cancelled:
             return dataclasses.replace(ref, extra={"cancelled": True})
         endpoint = _endpoint(work)
         answer = await self._caller.call("POST", endpoint, key=key, body=_body(work))
         if not answer.is_success:
             raise answer.fault()
         submitted = dataclasses.replace(ref, extra=_remembered(answer, endpoint))
-        if key in self._told_to_end:
+        if key in self._cancelled:
             # Cancelled during the call.
             await self.cancel(submitted)
         return submitted
@@ -107,17 +107,17 @@ class Custom(Runtime):
     async def status(self, ref: Ref) -> Progress:
         """GET the status, or return the outcome in the response to the submission."""
         extra = ref.extra
-        is_told = ref.key in self._told_to_end or bool(extra.get("cancelled"))
+        is_cancelled = ref.key in self._cancelled or bool(extra.get("cancelled"))
         if "outcome" in extra:
             return _progress(extra["outcome"])
         if "statusUrl" not in extra:
-            return _nothing(is_told=is_told)
+            return _nothing(is_cancelled=is_cancelled)
         answer = await self._caller.call("GET", egress.parse(extra["statusUrl"]), key=ref.key)
         if answer.status in _GONE:
-            return _nothing(is_told=is_told)
+            return _nothing(is_cancelled=is_cancelled)
         if not answer.is_success:
             raise answer.fault()
-        return _seen(ref, answer, is_told=is_told)
+        return _seen(ref, answer, is_cancelled=is_cancelled)
 
     async def cancel(self, ref: Ref) -> None:
         """POST to cancelUrl, or DELETE the status; without either, DELETE at the endpoint."""
@@ -145,9 +145,9 @@ class Custom(Runtime):
 
     def _remember(self, key: Key) -> None:
         """Remember a key whose late submissions this process rejects; others query the endpoint."""
-        self._told_to_end[key] = None
-        if len(self._told_to_end) > _MAX_REMEMBERED:
-            self._told_to_end.popitem(last=False)
+        self._cancelled[key] = None
+        if len(self._cancelled) > _MAX_REMEMBERED:
+            self._cancelled.popitem(last=False)
 
 
 # ---------------------------------------------------------------------------------------- pure
@@ -161,9 +161,9 @@ def _config(work: Work) -> Mapping[str, JSON]:
     return (work.spec.get("runtime") or {}).get("custom") or {}
 
 
-def _nothing(*, is_told: bool) -> Progress:
+def _nothing(*, is_cancelled: bool) -> Progress:
     """Return the progress of work that does not exist."""
-    if not is_told:
+    if not is_cancelled:
         return Progress(stage=Stage.MISSING)
     return Progress(
         stage=Stage.CANCELLED,
@@ -189,10 +189,10 @@ def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
         RuntimeFault: The work cannot be tracked.
     """
     decoded = answer.decoded()
-    found = decoded if isinstance(decoded, dict) else {}
-    given = found.get("id")
+    fields = decoded if isinstance(decoded, dict) else {}
+    given = fields.get("id")
     if given is None:
-        return {"outcome": _outcome(found, answer)}
+        return {"outcome": _outcome(fields, answer)}
     name = str(given) if type(given) in {str, int} else ""
     if not name or len(name) > _MAX_ID or not name.strip("."):
         raise RuntimeFault(
@@ -205,10 +205,10 @@ def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
         "id": name,
         "statusUrl": str(default.with_query(endpoint.query)),
     }
-    for asked in ("statusUrl", "cancelUrl"):
-        url = found.get(asked)
+    for field in ("statusUrl", "cancelUrl"):
+        url = fields.get(field)
         if url is not None:
-            extra[asked] = str(egress.parse(_url(url, answer), endpoint))
+            extra[field] = str(egress.parse(_url(url, answer), endpoint))
     return extra
 
 
@@ -221,22 +221,22 @@ def _url(given: JSON, answer: egress.Answer) -> str:
     return given
 
 
-def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON]:
+def _outcome(result: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON]:
     """Return the outcome of work without an ID: the response itself.
 
     Raises:
         RuntimeFault: The response says that the work continues.
     """
-    stage = _stage(found)
+    stage = _stage(result)
     if answer.status == http.HTTPStatus.ACCEPTED or (stage is not None and not stage.is_ended):
         raise RuntimeFault(
             Code.TERMINAL,
             f"expected an id from {answer.origin}, whose response says that the work continues, "
             "got none: its status cannot be polled",
         )
-    told = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
-    kept = {name: value for name, value in told.items() if json_access.is_plain(value)}
-    ended = stage or outcomes.stage(Stage.SUCCEEDED, reports.runner(found) or {})
+    extra = {name: result[name] for name in ("message", "artifacts", "error") if name in result}
+    kept = {name: value for name, value in extra.items() if json_access.is_plain(value)}
+    ended = stage or outcomes.stage(Stage.SUCCEEDED, reports.runner(result) or {})
     outcome = {**kept, "phase": ended}
     if len(msgspec.json.encode(outcome)) > MAX_ANSWER_BYTES:
         outcome = {"phase": outcome["phase"]}
@@ -244,16 +244,16 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
     return {**outcome, "answer": said} if said else outcome
 
 
-def _stage(found: Mapping[str, JSON]) -> Stage | None:
+def _stage(result: Mapping[str, JSON]) -> Stage | None:
     """Return the stage in a response; for an end, including the runner's report."""
-    said = found.get("phase") or found.get("status")
+    said = result.get("phase") or result.get("status")
     stage = _STAGES.get(said.lower()) if isinstance(said, str) else None
     if stage is None or not stage.is_ended:
         return stage
-    return outcomes.stage(stage, reports.runner(found) or {})
+    return outcomes.stage(stage, reports.runner(result) or {})
 
 
-def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:
+def _seen(ref: Ref, answer: egress.Answer, *, is_cancelled: bool) -> Progress:
     """Return the progress from a response, and when to poll again.
 
     Raises:
@@ -267,24 +267,24 @@ def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:
             f"{answer.origin}, got another value",
         )
     progress = _progress(decoded)
-    extra = {**ref.extra, "cancelled": True} if is_told else dict(ref.extra)
+    extra = {**ref.extra, "cancelled": True} if is_cancelled else dict(ref.extra)
     if not progress.stage.is_ended:
         before = extra.get("pollSeconds", FIRST_POLL_SECONDS / 2)
         extra["pollSeconds"] = min(before * 2, MAX_POLL_SECONDS)
-        asked = answer.retry_after_seconds
-        wait = extra["pollSeconds"] if asked is None else asked
-        stage = Stage.CANCELLING if is_told else progress.stage
-        progress = dataclasses.replace(progress, stage=stage, look_again_seconds=wait)
+        delay = answer.retry_after_seconds
+        wait = extra["pollSeconds"] if delay is None else delay
+        stage = Stage.CANCELLING if is_cancelled else progress.stage
+        progress = dataclasses.replace(progress, stage=stage, requeue_after_seconds=wait)
     return dataclasses.replace(progress, ref=dataclasses.replace(ref, extra=extra))
 
 
-def _progress(found: Mapping[str, JSON]) -> Progress:
-    stage = _stage(found) or Stage.SUCCEEDED
-    error = found.get("error")
+def _progress(result: Mapping[str, JSON]) -> Progress:
+    stage = _stage(result) or Stage.SUCCEEDED
+    error = result.get("error")
     error = error if isinstance(error, dict) else {"message": error}
-    said = error.get("message") or found.get("message")
+    said = error.get("message") or result.get("message")
     is_failure = stage is Stage.FAILED
-    files = reports.files({"artifacts": {"outputArtifacts": found.get("artifacts")}})
+    files = reports.files({"artifacts": {"outputArtifacts": result.get("artifacts")}})
     return Progress(
         stage=stage,
         reason=_reason(error) if is_failure else "",

@@ -145,8 +145,10 @@ class Answer:
             decoded = self.decoded()
             if isinstance(decoded, dict):
                 error = decoded.get("error")
-                found = error.get("message") if isinstance(error, dict) else decoded.get("message")
-                return f": {text(found, _MAX_TEXT)}" if isinstance(found, str) else ""
+                message = (
+                    error.get("message") if isinstance(error, dict) else decoded.get("message")
+                )
+                return f": {text(message, _MAX_TEXT)}" if isinstance(message, str) else ""
         return ""
 
 

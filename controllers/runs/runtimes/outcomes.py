@@ -80,10 +80,10 @@ def of_process(end: End, said: Mapping[str, JSON], *, is_cancelled: bool = False
         # A disruption also signals the runner, which then reports that it was cancelled.
         return _failed(end, said)
     ended = Stage.SUCCEEDED if _is_success(end, said) else Stage.FAILED
-    found = stage(ended, said, end.exit_code)
-    if is_cancelled and str(found) != said.get("status"):
-        found = Stage.CANCELLED
-    return _outcome(found, end, said)
+    final = stage(ended, said, end.exit_code)
+    if is_cancelled and str(final) != said.get("status"):
+        final = Stage.CANCELLED
+    return _outcome(final, end, said)
 
 
 def of_report(said: Mapping[str, JSON]) -> Outcome:
@@ -91,13 +91,13 @@ def of_report(said: Mapping[str, JSON]) -> Outcome:
     return _outcome(stage(Stage.SUCCEEDED, said), End(), said)
 
 
-def _outcome(found: Stage, end: End, said: Mapping[str, JSON]) -> Outcome:
-    match found:
+def _outcome(final: Stage, end: End, said: Mapping[str, JSON]) -> Outcome:
+    match final:
         case Stage.SUCCEEDED:
-            return Outcome(stage=found)
+            return Outcome(stage=final)
         case Stage.CANCELLED:
             message = str(said.get("error") or "")
-            return Outcome(stage=found, reason=Reason.RUNNER_CANCELLED, message=message)
+            return Outcome(stage=final, reason=Reason.RUNNER_CANCELLED, message=message)
         case _:
             return _failed(end, said)
 

@@ -50,10 +50,10 @@ def read(text: str | bytes) -> dict[str, JSON] | None:
     if len(text) > MAX_REPORT_BYTES:
         return None
     try:
-        found = msgspec.json.decode(text)
+        report = msgspec.json.decode(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return report if isinstance(report, dict) else None
 
 
 def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
@@ -73,15 +73,15 @@ def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
 
 def _extra(report: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return additional data in order, as far as it fits and all readers accept it."""
-    found, room = {}, MAX_EXTRA_BYTES
+    extra, room = {}, MAX_EXTRA_BYTES
     for name, value in report.items():
         if name in _TAKEN or value is None or not json_access.is_plain(value):
             continue
         size = len(msgspec.json.encode({name: value}))
         if size <= room:
-            found[name] = value
+            extra[name] = value
             room -= size
-    return found
+    return extra
 
 
 def _int32(value: JSON) -> int | None:
@@ -117,24 +117,26 @@ class Files:
     @property
     def note(self) -> str:
         """A message about the files for a successful run; empty if not needed."""
-        told = []
+        notes = []
         if self.missing:
-            names = ", ".join(repr(one) for one in self.missing[:_MAX_NAMED])
+            names = ", ".join(repr(name) for name in self.missing[:_MAX_NAMED])
             more = len(self.missing) - _MAX_NAMED
             names += f" and {more} more" if more > 0 else ""
-            told.append(f"Declared artifacts not produced: {names}.")
+            notes.append(f"Declared artifacts not produced: {names}.")
         if self.omitted:
-            told.append(f"Further artifacts not listed: {self.omitted}.")
-        return " ".join(told)
+            notes.append(f"Further artifacts not listed: {self.omitted}.")
+        return " ".join(notes)
 
 
 def files(report: Mapping[str, JSON] | None) -> Files:
     """Return the files of a run, as reported by its runner."""
     given = json_access.at(report, "artifacts")
-    found = (_artifact(one) for one in _list(given, "outputArtifacts") if isinstance(one, dict))
-    named = {one["name"]: one for one in found if one.get("name")}
-    texts = (one for one in _list(given, "missingArtifacts") if isinstance(one, str) and one)
-    missing = dict.fromkeys(clean(one[:MAX_TEXT]) for one in texts)
+    artifacts = (
+        _artifact(item) for item in _list(given, "outputArtifacts") if isinstance(item, dict)
+    )
+    named = {artifact["name"]: artifact for artifact in artifacts if artifact.get("name")}
+    texts = (item for item in _list(given, "missingArtifacts") if isinstance(item, str) and item)
+    missing = dict.fromkeys(clean(text[:MAX_TEXT]) for text in texts)
     omitted = _int32(json_access.at(given, "outputArtifactsOmitted")) or 0
     return Files(
         [*named.values()][:MAX_ARTIFACTS],
@@ -153,8 +155,8 @@ def loop_control(report: Mapping[str, JSON] | None) -> Control:
 
 
 def _list(value: JSON, name: str) -> list[JSON]:
-    found = json_access.at(value, name)
-    return found if isinstance(found, list) else []
+    items = json_access.at(value, name)
+    return items if isinstance(items, list) else []
 
 
 def _artifact(given: Mapping[str, JSON]) -> dict[str, str]:

@@ -9,14 +9,12 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from controllers.kube import clocks
-from controllers.runs import json_access, naming
-from controllers.runs.api_constants import Reason
+from controllers.runs import json_access
 from controllers.runs.runtimes import egress, outcomes, reports
 from controllers.runs.runtimes.base import (
     GRACE_SECONDS,
@@ -45,21 +43,13 @@ except ImportError as error:
         "pip install 'kubewright[temporal]'"
     ) from error
 
+# Imports the SDK, too.
+from controllers.runs.runtimes import temporal_executions
+
 _log = logging.getLogger(__name__)
 ANY: Final = Access()
-FAILED: Final = "WorkflowFailed"
-TERMINATED: Final = "WorkflowTerminated"
-# Memo keys of our workflows.
-_KEY, _TOMBSTONE = naming.KEY_ANNOTATION, naming.TOMBSTONE_LABEL
-# Longer than any server's retention of closed workflows.
-_NEVER: Final = dt.timedelta(days=3650)
-# The controller enforces timeouts; if it is down, Temporal does, a little later.
-_SLACK_SECONDS: Final = 60
-# WorkflowExecutionStarted and WorkflowTaskScheduled: later events come from a worker.
-_UNSEEN_EVENTS: Final = 2
-_MAX_MESSAGE: Final = 640
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
-_TOLD: Final = "cancelledAt"
+_CANCELLED_AT: Final = "cancelledAt"
 _CODES: Final = {
     RPCStatusCode.RESOURCE_EXHAUSTED: Code.QUOTA,
     RPCStatusCode.NOT_FOUND: Code.NOT_FOUND,
@@ -114,67 +104,73 @@ class Temporal(Runtime):
             type=self.type,
             key=key,
             work=work,
-            name=_ids(work)[0],
-            namespace=_config(work).get("namespace") or self._namespace,
+            name=temporal_executions.ids(work)[0],
+            namespace=temporal_executions.config(work).get("namespace") or self._namespace,
         )
 
     async def submit(self, key: Key, work: Work) -> Ref:
         """Start the workflow, or return the existing one."""
         ref = self.ref(key, work)
-        self._access.check(ref.namespace, _config(work).get("taskQueue") or "")
+        self._access.check(ref.namespace, temporal_executions.config(work).get("taskQueue") or "")
         async with self._deadline():
-            found = await self._find(ref) or await self._start(ref, is_tombstone=False)
-        if found is None:
+            execution = await self._find(ref) or await self._start(ref, is_tombstone=False)
+        if execution is None:
             raise RuntimeFault(
                 Code.TERMINAL,
                 f"expected workflow {ref.name!r} of namespace {ref.namespace!r} to be unused or "
                 "owned by this run, got another owner",
             )
-        return dataclasses.replace(ref, name=found.id, uid=_first_run(found))
+        return dataclasses.replace(
+            ref, name=execution.id, uid=temporal_executions.first_run(execution)
+        )
 
     async def status(self, ref: Ref) -> Progress:
         """Return the workflow's status, with its result once it has completed."""
         async with self._deadline():
-            found = await self._find(ref)
-            if found is None:
+            execution = await self._find(ref)
+            if execution is None:
                 return Progress(stage=Stage.MISSING)
-            if found.status is WorkflowExecutionStatus.RUNNING:
-                return await self._running(ref, found)
-            return await self._ended(ref, found)
+            if execution.status is WorkflowExecutionStatus.RUNNING:
+                return await self._running(ref, execution)
+            return await self._ended(ref, execution)
 
     async def cancel(self, ref: Ref) -> None:
         """Request cancellation; ``status`` terminates the workflow after the grace period."""
         async with self._deadline():
-            found = await self._find(ref)
+            execution = await self._find(ref)
             # No ID has to be reserved if submissions are not allowed.
-            if found is None and self._access.has_namespace(ref.namespace):
-                found = await self._start(ref, is_tombstone=True)
+            if execution is None and self._access.has_namespace(ref.namespace):
+                execution = await self._start(ref, is_tombstone=True)
             # If another workflow has the ID, no submission can start anything.
-            if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
+            if execution is None or execution.status is not WorkflowExecutionStatus.RUNNING:
                 return
-            if _is_tombstone(found):
-                await self._terminate(ref, found)
+            if temporal_executions.is_tombstone(execution):
+                await self._terminate(ref, execution)
             else:
-                await self._handle(ref.namespace, found).cancel()
+                await self._handle(ref.namespace, execution).cancel()
 
     # ----------------------------------------------------------------------- calls
 
     async def _find(self, ref: Ref) -> WorkflowExecutionDescription | None:
         """Return the latest run of our workflow, under any of its IDs."""
         client = await self._client(ref.namespace)
-        for name in dict.fromkeys((ref.name, *_ids(ref.work))):
-            found = await _describe(client, name)
-            if found is not None and await _is_chained(client, found, ref):
-                return found
+        for name in dict.fromkeys((ref.name, *temporal_executions.ids(ref.work))):
+            execution = await _describe(client, name)
+            if execution is not None and await _is_chained(client, execution, ref):
+                return execution
         # Another owner's workflow started under our ID after ours had ended.
-        found = await _describe(client, ref.name, ref.uid) if ref.uid else None
-        return found if found is not None and _is_ours(found, ref) else None
+        execution = await _describe(client, ref.name, ref.uid) if ref.uid else None
+        return (
+            execution
+            if execution is not None and temporal_executions.is_ours(execution, ref)
+            else None
+        )
 
     async def _start(self, ref: Ref, *, is_tombstone: bool) -> WorkflowExecutionDescription | None:
         """Start the workflow under the first of its IDs that no other owner has."""
         client = await self._client(ref.namespace)
-        config = _config(ref.work)
-        for name in _ids(ref.work):
+        config = temporal_executions.config(ref.work)
+        for name in temporal_executions.ids(ref.work):
             with contextlib.suppress(temporalio.exceptions.WorkflowAlreadyStartedError):
                 await client.start_workflow(
                     config.get("workflowType") or "Tombstone",
@@ -184,42 +180,45 @@ class Temporal(Runtime):
                     # Any existing workflow keeps the ID, running or closed.
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    memo={_KEY: ref.key, **({_TOMBSTONE: "true"} if is_tombstone else {})},
-                    **_timeouts(ref.work, is_tombstone=is_tombstone),
+                    memo={
+                        temporal_executions.MEMO_KEY: ref.key,
+                        **({temporal_executions.MEMO_TOMBSTONE: "true"} if is_tombstone else {}),
+                    },
+                    **temporal_executions.timeouts(ref.work, is_tombstone=is_tombstone),
                 )
-            found = await _describe(client, name)
-            if found is not None and _is_ours(found, ref):
-                return found
+            execution = await _describe(client, name)
+            if execution is not None and temporal_executions.is_ours(execution, ref):
+                return execution
         return None
 
-    async def _running(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
-        if _is_tombstone(found):
-            await self._terminate(ref, found)
-            return Progress(stage=Stage.CANCELLING, look_again_seconds=_MIN_SECONDS)
+    async def _running(self, ref: Ref, execution: WorkflowExecutionDescription) -> Progress:
+        if temporal_executions.is_tombstone(execution):
+            await self._terminate(ref, execution)
+            return Progress(stage=Stage.CANCELLING, requeue_after_seconds=_MIN_SECONDS)
         now = self._now()
-        elapsed = (now - found.start_time).total_seconds()
+        elapsed = (now - execution.start_time).total_seconds()
         progress = Progress(
-            stage=_stage(found),
-            started=found.execution_time or found.start_time,
-            look_again_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
+            stage=temporal_executions.running_stage(execution),
+            started=execution.execution_time or execution.start_time,
+            requeue_after_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
         )
         if progress.stage is Stage.PENDING:
-            message = f"Waiting for a worker of task queue {found.task_queue!r}."
-            return dataclasses.replace(progress, message=message[:_MAX_MESSAGE])
+            message = f"Waiting for a worker of task queue {execution.task_queue!r}."
+            return dataclasses.replace(progress, message=message[: temporal_executions.MAX_MESSAGE])
         if progress.stage is not Stage.CANCELLING:
             return progress
-        since = ref.extra.get(_TOLD)
+        since = ref.extra.get(_CANCELLED_AT)
         if since is None:
-            told = {**ref.extra, _TOLD: now.isoformat()}
-            ref = dataclasses.replace(ref, extra=told)
+            extra = {**ref.extra, _CANCELLED_AT: now.isoformat()}
+            ref = dataclasses.replace(ref, extra=extra)
         elif now - dt.datetime.fromisoformat(since) >= self._grace:
-            await self._terminate(ref, found)
-        return dataclasses.replace(progress, ref=ref, look_again_seconds=_MIN_SECONDS)
+            await self._terminate(ref, execution)
+        return dataclasses.replace(progress, ref=ref, requeue_after_seconds=_MIN_SECONDS)
 
-    async def _ended(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
-        progress = _over(found)
-        if found.status is WorkflowExecutionStatus.COMPLETED:
-            value, _ = await self._outcome(ref, found)
+    async def _ended(self, ref: Ref, execution: WorkflowExecutionDescription) -> Progress:
+        progress = temporal_executions.ended(execution)
+        if execution.status is WorkflowExecutionStatus.COMPLETED:
+            value, _ = await self._outcome(ref, execution)
             listed = json_access.at(value, "artifacts")
             files = reports.files({"artifacts": {"outputArtifacts": listed}})
             said = reports.runner(value) if isinstance(value, dict) else None
@@ -228,23 +227,23 @@ class Temporal(Runtime):
                 progress,
                 stage=outcome.stage,
                 reason=outcome.reason,
-                message=outcome.message[:_MAX_MESSAGE],
+                message=outcome.message[: temporal_executions.MAX_MESSAGE],
                 code=outcome.code,
                 artifacts=files.artifacts,
                 artifacts_omitted=files.omitted,
             )
-        if found.status is WorkflowExecutionStatus.FAILED:
-            _, cause = await self._outcome(ref, found)
-            message, code = _told(cause)
+        if execution.status is WorkflowExecutionStatus.FAILED:
+            _, cause = await self._outcome(ref, execution)
+            message, code = temporal_executions.failure(cause)
             return dataclasses.replace(progress, message=message, code=code)
         return progress
 
     async def _outcome(
-        self, ref: Ref, found: WorkflowExecutionDescription
+        self, ref: Ref, execution: WorkflowExecutionDescription
     ) -> tuple[JSON, BaseException | None]:
         """Return the workflow's result or failure; neither if unreadable."""
         try:
-            return await self._handle(ref.namespace, found).result(follow_runs=False), None
+            return await self._handle(ref.namespace, execution).result(follow_runs=False), None
         except temporalio.client.WorkflowFailureError as error:
             return None, error.cause
         except RPCError as error:
@@ -255,9 +254,9 @@ class Temporal(Runtime):
             pass
         return None, None
 
-    async def _terminate(self, ref: Ref, found: WorkflowExecutionDescription) -> None:
+    async def _terminate(self, ref: Ref, execution: WorkflowExecutionDescription) -> None:
         try:
-            handle = self._handle(ref.namespace, found)
+            handle = self._handle(ref.namespace, execution)
             await handle.terminate(reason="cancelled, but did not end within the grace period")
         except RPCError as error:
             # Ended meanwhile.
@@ -265,12 +264,12 @@ class Temporal(Runtime):
                 raise
 
     def _handle(
-        self, namespace: str, found: WorkflowExecutionDescription
+        self, namespace: str, execution: WorkflowExecutionDescription
     ) -> "temporalio.client.WorkflowHandle[Any, Any]":
         """Return a handle of the run; requests apply to the whole chain of runs."""
         assert self._connected is not None  # noqa: S101 - set by _find
         client = temporalio.client.Client(self._connected.service_client, namespace=namespace)
-        return client.get_workflow_handle(found.id, run_id=found.run_id)
+        return client.get_workflow_handle(execution.id, run_id=execution.run_id)
 
     async def _client(self, namespace: str) -> temporalio.client.Client:
         credentials = self._current_credentials()
@@ -342,115 +341,16 @@ def _tls(credentials: Credentials) -> bool | TLSConfig:
     )
 
 
-def _ids(piece: Work) -> tuple[str, ...]:
-    """Return the possible IDs of the workflow: the documented one, or with the run's UID.
-
-    Runs of several namespaces, and recreated runs, share the documented ID. An explicit ID is used
-    as is.
-    """
-    suffix = "" if piece.attempt == 1 else f"-{piece.attempt}"
-    given = _config(piece).get("workflowId")
-    if given:
-        return (f"{given}{suffix}",)
-    base = piece.spec.get("idempotencyKey") or f"{piece.run}-temporal"
-    return f"{base}{suffix}", f"{base}{suffix}-{piece.uid}"
-
-
-def _config(piece: Work) -> Mapping[str, JSON]:
-    return (piece.spec.get("runtime") or {}).get("temporal") or {}
-
-
-def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
-    if is_tombstone:
-        return {"start_delay": _NEVER}
-    given = _config(piece).get("timeouts") or {}
-    found = {f"{name}_timeout": json_access.seconds(given.get(name)) for name in given}
-    if piece.timeout_seconds and not found.get("execution_timeout"):
-        found["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
-    return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}
-
-
 async def _is_chained(
-    client: temporalio.client.Client, found: WorkflowExecutionDescription, ref: Ref
+    client: temporalio.client.Client, execution: WorkflowExecutionDescription, ref: Ref
 ) -> bool:
     """Return whether a run of a workflow is ours, or continues one that is, without its memo."""
-    if _is_ours(found, ref):
+    if temporal_executions.is_ours(execution, ref):
         return True
-    if _first_run(found) == found.run_id:
+    if temporal_executions.first_run(execution) == execution.run_id:
         return False
-    first = await _describe(client, found.id, _first_run(found))
-    return first is not None and _is_ours(first, ref)
-
-
-def _is_ours(found: WorkflowExecutionDescription, ref: Ref) -> bool:
-    """Check the memo alone: IDs and runs can be chosen by users."""
-    return _memo(found, _KEY) == ref.key
-
-
-def _is_tombstone(found: WorkflowExecutionDescription) -> bool:
-    return _memo(found, _TOMBSTONE) == "true"
-
-
-def _memo(found: WorkflowExecutionDescription, name: str) -> object:
-    payload = found.raw_info.memo.fields.get(name)
-    try:
-        return None if payload is None else json.loads(payload.data)
-    except ValueError:
-        return None
-
-
-def _first_run(found: WorkflowExecutionDescription) -> str:
-    return found.raw_info.first_run_id or found.run_id
-
-
-def _stage(found: WorkflowExecutionDescription) -> Stage:
-    """Return the stage of a running workflow."""
-    if found.raw_description.workflow_extended_info.cancel_requested:
-        return Stage.CANCELLING
-    return Stage.PENDING if found.history_length <= _UNSEEN_EVENTS else Stage.RUNNING
-
-
-def _over(found: WorkflowExecutionDescription) -> Progress:
-    """Return the progress of a closed workflow, as far as its description tells."""
-    progress = Progress(
-        stage=Stage.FAILED,
-        reason=FAILED,
-        code=Code.RETRYABLE,
-        started=found.execution_time or found.start_time,
-        ended=found.close_time,
-    )
-    match found.status:
-        case WorkflowExecutionStatus.COMPLETED:
-            change: dict[str, Any] = {"stage": Stage.SUCCEEDED, "reason": "", "code": None}
-        case WorkflowExecutionStatus.CANCELED:
-            change = {"stage": Stage.CANCELLED, "reason": Reason.RUNNER_CANCELLED, "code": None}
-        case WorkflowExecutionStatus.TERMINATED if _is_tombstone(found):
-            message = "No workflow of the run exists, and none will be started."
-            change = {"stage": Stage.CANCELLED, "reason": Reason.JOB_MISSING, "message": message}
-            change |= {"started": None, "ended": None}
-        case WorkflowExecutionStatus.TERMINATED:
-            change = {"stage": Stage.CANCELLED, "reason": TERMINATED, "code": None}
-        case WorkflowExecutionStatus.TIMED_OUT:
-            message = "The workflow exceeded its Temporal timeout."
-            change = {"reason": Reason.TIMED_OUT, "message": message}
-        case WorkflowExecutionStatus.FAILED:
-            change = {}
-        case _:
-            message = "Its chain of runs was continued, and then another workflow used its ID."
-            change = {"message": message, "code": Code.TERMINAL}
-    return dataclasses.replace(progress, **change)
-
-
-def _told(cause: BaseException | None) -> tuple[str, Code]:
-    """Return message and code of a failure, from its innermost cause."""
-    code = Code.RETRYABLE
-    while cause is not None:
-        if isinstance(cause, temporalio.exceptions.ApplicationError) and cause.non_retryable:
-            code = Code.TERMINAL
-        if cause.__cause__ is None:
-            break
-        cause = cause.__cause__
-    return egress.text(str(cause or "The workflow failed."), _MAX_MESSAGE), code
+    first = await _describe(client, execution.id, temporal_executions.first_run(execution))
+    return first is not None and temporal_executions.is_ours(first, ref)
 
 
 def _is_namespace_missing(error: RPCError) -> bool:
@@ -459,4 +359,4 @@ def _is_namespace_missing(error: RPCError) -> bool:
 
 
 def _said(error: Exception) -> str:
-    return egress.text(f"Temporal: {error}", _MAX_MESSAGE)
+    return egress.text(f"Temporal: {error}", temporal_executions.MAX_MESSAGE)

@@ -121,18 +121,18 @@ def of(settings: Mapping[str, Any]) -> Settings:
     """
     given = settings.get("temporal", {})
     try:
-        found = msgspec.convert(given, Settings)
+        chosen = msgspec.convert(given, Settings)
     except msgspec.ValidationError as error:
         raise ValueError(f"settings: temporal: {error}") from error
-    if found.tls is False and found.api_key_file and "tls" in given:
+    if chosen.tls is False and chosen.api_key_file and "tls" in given:
         raise ValueError("settings: temporal.tls: expected true with apiKeyFile, got false")
     try:
-        found.credentials()
+        chosen.credentials()
     except OSError as error:
         raise ValueError(
             f"settings: temporal: expected to read {error.filename}, got {error.strerror}"
         ) from error
-    return found
+    return chosen
 
 
 def _content(path: str) -> bytes | None:

@@ -1,7 +1,8 @@
 """Queued runs as candidates for admission. Pure."""
 
 from controllers import kube, ledger
-from controllers.runs import planner, projections
+from controllers.runs import projections
+from controllers.runs.planner import observation
 
 
 def candidate(run: projections.Run) -> ledger.Candidate:
@@ -14,5 +15,5 @@ def candidate(run: projections.Run) -> ledger.Candidate:
         run.spec.priority,
         created.timestamp() if created else 0.0,
         run.metadata.name,
-        planner.attempt(run),
+        observation.attempt(run),
     )

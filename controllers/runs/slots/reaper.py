@@ -21,7 +21,7 @@ from controllers.runs.runtimes.base import (
     RuntimeFault,
     Work,
 )
-from controllers.runs.runtimes.jobs import job, job_objects
+from controllers.runs.runtimes.jobs import api_faults, job_objects
 from crds.admission.settings import Settings
 
 # In-flight requests may still land for a while.
@@ -132,7 +132,7 @@ class Reaper:
             except kube.ApiError as error:
                 if _is_terminating(error):
                     return True
-                if not job.is_refusal(error):
+                if not api_faults.is_refusal(error):
                     raise
                 refusal = str(error)
             else:

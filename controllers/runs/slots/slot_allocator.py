@@ -36,7 +36,7 @@ class Blocked:
     since: dt.datetime
 
 
-class Admitter:
+class SlotAllocator:
     """Requests slots for runs.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from crds.admission import members, names_policy
 from crds.admission.names_policy import NamedReference, Parts
-from crds.admission.pods.effective_pod import ANNOTATIONS, LABELS, SPEC
+from crds.admission.pods.pod_sources import ANNOTATIONS, LABELS, SPEC
 from crds.admission.settings import Pods
 from schemagen import deadlines
 from schemagen.problems import JSON, quoted

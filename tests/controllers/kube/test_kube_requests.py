@@ -49,10 +49,13 @@ def test_two_namespaces_for_one_object_are_refused() -> None:
 
 
 def test_options_become_query_parameters() -> None:
-    options = requests.WriteOptions(field_manager="m", field_validation="Strict", dry_run=True)
-
     request = requests.replace(
-        kube.SECRETS, {"metadata": {"name": "x"}}, namespace="a", options=options
+        kube.SECRETS,
+        {"metadata": {"name": "x"}},
+        namespace="a",
+        field_manager="m",
+        field_validation="Strict",
+        dry_run=True,
     )
 
     assert request.method == "PUT"
@@ -69,7 +72,7 @@ def test_apply_adds_the_type_that_the_api_server_wants() -> None:
         {"metadata": {"name": "x"}},
         namespace="a",
         force=True,
-        options=requests.WriteOptions(field_manager="m"),
+        field_manager="m",
     )
 
     assert request.content_type == "application/apply-patch+yaml"
@@ -99,7 +102,7 @@ def test_apply_may_ask_for_metadata_only() -> None:
             namespace="a",
             force=False,
             answers_metadata=answers_metadata,
-            options=requests.WriteOptions(field_manager="m"),
+            field_manager="m",
         )
         for answers_metadata in (False, True)
     )
@@ -117,7 +120,7 @@ def test_apply_without_a_field_manager_is_refused() -> None:
             body,
             namespace="a",
             force=False,
-            options=requests.WriteOptions(field_manager=""),
+            field_manager="",
         )
 
 

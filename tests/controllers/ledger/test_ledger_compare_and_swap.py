@@ -13,7 +13,7 @@ from hypothesis import strategies
 from controllers import kube
 from controllers.ledger import admission, compare_and_swap, encoding
 from controllers.ledger.admission import Candidate, Ledger, Limits, Slot
-from controllers.runs.slots.slot_allocator import Admitter
+from controllers.runs.slots.slot_allocator import SlotAllocator
 
 LIMITS = Limits(namespace=4, agent=3, cluster=6)
 NAMES = strategies.text(strategies.characters(codec="utf-8"), max_size=8)
@@ -168,7 +168,7 @@ class Leader:
     def __init__(self, client: kube.Client, name: str) -> None:
         self.listed = asyncio.Event()
         self.may_go_on = asyncio.Event()
-        self.admitter = Admitter(
+        self.allocator = SlotAllocator(
             compare_and_swap.Book(client, ("default", name), LIMITS),
             LIMITS,
             self._survey,
@@ -183,8 +183,8 @@ class Leader:
 
     async def admit(self, uid: str) -> None:
         """Admit a run."""
-        self.admitter.ask(Candidate(uid, "team", "coder"))
-        while not self.admitter.holds(uid):  # noqa: ASYNC110 - told to nobody
+        self.allocator.ask(Candidate(uid, "team", "coder"))
+        while not self.allocator.holds(uid):  # noqa: ASYNC110 - told to nobody
             await asyncio.sleep(0.02)
 
 
@@ -200,15 +200,15 @@ async def test_ledger_by_which_another_gave_slots_is_not_begun_again(
     first, slow = Leader(client, name), Leader(client, name)
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one.admitter.run()) for one in (first, slow)]
+        tasks = [group.create_task(one.allocator.run()) for one in (first, slow)]
         await asyncio.gather(first.listed.wait(), slow.listed.wait())
         first.may_go_on.set()
         await first.admit("a")
         slow.may_go_on.set()
-        await slow.admitter.opened.wait()
+        await slow.allocator.opened.wait()
         found = await compare_and_swap.Book(client, ("default", name), LIMITS).read()
         for task in tasks:
             task.cancel()
 
     assert {"a"} == {*found.slots}
-    assert {"a"} == {*slow.admitter.slots}
+    assert {"a"} == {*slow.allocator.slots}

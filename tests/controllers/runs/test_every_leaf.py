@@ -19,7 +19,8 @@ import pytest
 import crds
 from controllers.runner import artifacts, spec
 from controllers.runner.adapters import codex_adapter, exec_adapter
-from controllers.runs import planner, projections, work
+from controllers.runs import projections
+from controllers.runs.planner import observation, planner
 from controllers.runs.references import idempotency_claims
 from controllers.runs.retention import retention_policy
 from controllers.runs.runtimes import custom, reports, temporal
@@ -27,6 +28,7 @@ from controllers.runs.runtimes.jobs import job_objects
 from controllers.runs.runtimes.workflow import loops, workflow_steps
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from controllers.runs.slots import candidates
+from controllers.runs.work import related_objects, work
 from crds.admission import agentrun, settings
 from schemagen import Facts, Kind, checking
 from schemagen.versions.converter import Converter
@@ -84,10 +86,10 @@ class World:
     def prepared(self) -> work.Inputs:
         """The prepared inputs."""
         task = self.objects["ImplementationSpec"]
-        related = work.Related(
+        related = related_objects.Related(
             agent=self.objects["Agent"],
             provider=self.objects["AgentProvider"],
-            implementations=dict.fromkeys(work.implementation_names(self.run), task),
+            implementations=dict.fromkeys(related_objects.implementation_names(self.run), task),
             memory=self.objects["Memory"],
         )
         return work.prepare(self.run, related, 1, OPERATOR)
@@ -157,7 +159,7 @@ def iterations(world: World) -> JSON:
 
 def _goes_on(loop: JSON, completed: int, control: reports.Control) -> str:
     try:
-        return repr(loops.goes_on(loop, completed, control, {}))
+        return repr(loops.should_continue(loop, completed, control, {}))
     except (loops.UnansweredError, loops.ConditionError) as error:
         return repr(error)
 
@@ -210,7 +212,7 @@ class _Endpoint(custom.Custom):
 
     def __init__(self) -> None:
         self._caller = self  # type: ignore[assignment]
-        self._told_to_end = {}  # type: ignore[assignment]
+        self._cancelled = {}  # type: ignore[assignment]
 
     async def call(self, *args: JSON, **options: JSON) -> NoReturn:
         raise _SeenError(args, options)
@@ -227,7 +229,7 @@ def outside(world: World) -> JSON:
 
 def plans(world: World) -> JSON:
     """The plan for a new run."""
-    seen = planner.Observed(run=world.view, inputs=world.prepared())
+    seen = observation.Observed(run=world.view, inputs=world.prepared())
     return repr(planner.reconcile(seen, run_world.NOW))
 
 
@@ -260,12 +262,12 @@ def refused(world: World) -> JSON:
 
 def memory(world: World) -> JSON:
     """The memory of a run."""
-    return work.memory_name(world.run, world.objects["Agent"])
+    return related_objects.memory_name(world.run, world.objects["Agent"])
 
 
 def implementations(world: World) -> JSON:
     """The objects to read in addition to the run."""
-    return work.implementation_names(world.run)
+    return related_objects.implementation_names(world.run)
 
 
 def runtime(world: World) -> JSON:
@@ -287,9 +289,9 @@ Probe: TypeAlias = Callable[[World], JSON]
 READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
     "Agent": (
         ("spec.policy.*", "crds.admission.policy:refusals", refusals),
-        ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
+        ("spec.memoryRef.name", "controllers.runs.work.related_objects:memory_name", memory),
         ("spec.runDefaults.systemPrompt.*", "crds.admission.pods.effective_pod:build", pods),
-        ("spec.runDefaults.*", "controllers.runs.work:prepare", attempts),
+        ("spec.runDefaults.*", "controllers.runs.work.work:prepare", attempts),
         ("spec.env*.valueFrom.*", "crds.admission.inputs:references", pods),
         ("spec.providerRef.name", "controllers.runs.projections:Whole.provider", pods),
         ("spec.*", "controllers.runner.spec:names", runner),
@@ -311,18 +313,18 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
     "ImplementationSpec": (
-        ("spec.source.*", "controllers.runs.work:prepare", inputs),
-        ("spec.contract.*", "controllers.runs.work:prepare", inputs),
+        ("spec.source.*", "controllers.runs.work.work:prepare", inputs),
+        ("spec.contract.*", "controllers.runs.work.work:prepare", inputs),
         ("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),
     ),
     "AgentRun": (
         (
             "*.implementation.specRef.name",
-            "controllers.runs.work:implementation_names",
+            "controllers.runs.work.related_objects:implementation_names",
             implementations,
         ),
-        ("*.inline.source.*", "controllers.runs.work:prepare", inputs),
-        ("*.inline.contract.*", "controllers.runs.work:prepare", inputs),
+        ("*.inline.source.*", "controllers.runs.work.work:prepare", inputs),
+        ("*.inline.contract.*", "controllers.runs.work.work:prepare", inputs),
         (
             "*.implementation.inline.*",
             "controllers.runs.runtimes.jobs.job_objects:config_map",
@@ -335,10 +337,14 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
             "controllers.runner.workspace:Workspace.inside",
             control_path,
         ),
-        ("*.loop.while.*", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
-        ("*.loop.maxIterations", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
+        ("*.loop.while.*", "controllers.runs.runtimes.workflow.loops:should_continue", iterations),
+        (
+            "*.loop.maxIterations",
+            "controllers.runs.runtimes.workflow.loops:should_continue",
+            iterations,
+        ),
         ("*.loop.state.persistent", "crds.admission.workflows:state_problems", refusals),
-        ("*.loop.state.volumes*", "controllers.runs.work:prepare", pods),
+        ("*.loop.state.volumes*", "controllers.runs.work.work:prepare", pods),
         ("*.steps*.retry.*", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),
         ("*.steps*.timeout", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),
         (
@@ -351,12 +357,12 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.idempotencyKey", "controllers.runs.references.idempotency_claims:lease", claim),
         ("spec.retention.*", "controllers.runs.retention.retention_policy:ended", kept),
         ("spec.priority", "controllers.runs.slots.candidates:candidate", candidate),
-        ("spec.purpose", "controllers.runs.planner:reconcile", plans),
-        ("spec.suspend", "controllers.runs.planner:reconcile", plans),
-        ("spec.cancel", "controllers.runs.planner:reconcile", plans),
-        ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
+        ("spec.purpose", "controllers.runs.planner.planner:reconcile", plans),
+        ("spec.suspend", "controllers.runs.planner.planner:reconcile", plans),
+        ("spec.cancel", "controllers.runs.planner.planner:reconcile", plans),
+        ("spec.memoryRef.name", "controllers.runs.work.related_objects:memory_name", memory),
         ("*.valueFrom.*", "crds.admission.inputs:references", pods),
-        ("*.parameters*", "controllers.runs.work:prepare", inputs),
+        ("*.parameters*", "controllers.runs.work.work:prepare", inputs),
         ("spec.vcs.*", "controllers.runs.runtimes.jobs.job_objects:job", pods),
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import work
 from controllers.runs.runtimes.base import Code, RuntimeFault, Stage
 from controllers.runs.runtimes.jobs import job_objects
 from controllers.runs.runtimes.local import local, workspaces
+from controllers.runs.work import work
 from crds.admission import settings
 from tests.support.run_world import agent, related, run
 
@@ -133,7 +133,7 @@ async def test_agent_finds_values_that_are_elsewhere(tmp_path: pathlib.Path) -> 
         ],
     }
     piece = ready(runner={"command": "agent-runner"}, adapter={"type": "Exec", "exec": given}).work
-    runtime = local.Local(tmp_path, resolve=resolve, look_again_seconds=0.02)
+    runtime = local.Local(tmp_path, resolve=resolve, requeue_after_seconds=0.02)
 
     ref = await runtime.submit("uid-1/1", piece)
     progress = await runtime.status(ref)

@@ -266,7 +266,7 @@ async def test_attempt_waits_quietly_while_the_slot_of_the_one_before_is_held() 
     async def survey() -> ledger.Ledger:
         return ledger.Ledger()
 
-    found = slot_allocator.Admitter(book, ledger.Limits(), survey, woken.append, epoch=1)
+    found = slot_allocator.SlotAllocator(book, ledger.Limits(), survey, woken.append, epoch=1)
     for attempt in (2, 1):
         found.ask(ledger.Candidate("uid-1", "team", "coder", run="fix", attempt=attempt))
         await found._admit()  # noqa: SLF001 - one round of its loop
@@ -434,7 +434,7 @@ class Written:
 
 
 class Nobody:
-    """An admitter without slots and queue."""
+    """An allocator without slots and queue."""
 
     def holds(self, *_: Any) -> bool:
         """Never."""
@@ -459,13 +459,13 @@ async def test_whatever_keeps_us_from_going_on_is_said_on_the_run_once(error: Ex
     known.runs.replace([projections.of(projections.Run, whole)], resource_version="1")
     broken, nobody, kept = Broken(error), Nobody(), work_records.Records(cluster, "home")
     made: Any = broken, nobody
-    found = reconciler.Interpreter(
+    found = reconciler.Reconciler(
         cluster, known, {"Job": made[0]}, made[1], cluster, records=kept, now=lambda: NOW
     )
 
     for _ in range(2):
         with contextlib.suppress(ValueError, kube.NotFoundError):
-            await found.look(kube.Key("team", "fix"))
+            await found.reconcile(kube.Key("team", "fix"))
 
     assert [("ReconcileFailed", "no way")] == cluster.told
     assert [("Running", "no way")] == [(one["phase"], one["message"]) for one in cluster.statuses]
@@ -507,7 +507,7 @@ async def test_what_was_reported_does_not_keep_a_run_from_ending(
         stage=Stage.SUCCEEDED, runner={"status": "succeeded"}, workflow={"phase": "Succeeded"}
     )
     made: Any = Reporting(progress), Nobody()
-    found = reconciler.Interpreter(
+    found = reconciler.Reconciler(
         cluster,
         known,
         {"Job": made[0]},
@@ -517,7 +517,7 @@ async def test_what_was_reported_does_not_keep_a_run_from_ending(
         now=lambda: NOW,
     )
 
-    await found.look(kube.Key("team", "fix"))
+    await found.reconcile(kube.Key("team", "fix"))
 
     (status,) = cluster.statuses
     assert ("Succeeded", left) == (status["phase"], status.keys() & {"runner", "workflow"})

@@ -12,7 +12,7 @@ from typing import Any, Final
 from controllers import kube, manager
 from controllers.kube import requests
 from controllers.runs import naming, projections
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 from tests.support.situations.given import QUOTAS, RUN, Policy, manifest
 from tests.support.situations.world import UnmetError, World
 
@@ -64,7 +64,7 @@ class Until(Look):
             await world.until(is_so, "it")
         except UnmetError as error:
             wanted = f"{self.phase} ({self.reason or 'any reason'}): ...{self.says}..."
-            raise UnmetError(f"expected {wanted}, got {standing(found)}") from error
+            raise UnmetError(f"expected {wanted}, got {state(found)}") from error
         if wrong := contradictions(found):
             raise UnmetError(wrong)
 
@@ -109,9 +109,9 @@ class Stays(Look):
             await asyncio.sleep(0.5)
             status = await world.status()
             if status.get("phase") in {"Succeeded", "Failed", "Cancelled"}:
-                raise UnmetError(f"expected it to go on, got {standing(status)}")
+                raise UnmetError(f"expected it to go on, got {state(status)}")
             if not await world.slots():
-                raise UnmetError(f"expected a slot to be held, got none: {standing(status)}")
+                raise UnmetError(f"expected a slot to be held, got none: {state(status)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Says(Look):
             ) from error
 
 
-def standing(status: kube.JSON) -> str:
+def state(status: kube.JSON) -> str:
     """How a run stands, for a report."""
     words = f"{status.get('phase')} ({status.get('reason')}): {status.get('message')}"
     return words[:500]
@@ -262,7 +262,7 @@ class DeletePod(Act):
         )
 
 
-def container(state: Mapping[str, Any], name: str = effective_pod.CONTAINER) -> dict[str, Any]:
+def container(state: Mapping[str, Any], name: str = pod_sources.CONTAINER) -> dict[str, Any]:
     """The status of a container."""
     is_ready = "running" in state
     return {

@@ -17,7 +17,7 @@ from controllers.runs import naming, projections
 from controllers.runs.runtimes.base import HELD_SECONDS
 from tests.support.situations import world as worlds
 from tests.support.situations.given import RUN, RuntimeName
-from tests.support.situations.happenings import Told, contradictions, standing
+from tests.support.situations.happenings import Told, contradictions, state
 from tests.support.situations.situation import OF_A_CANCEL, Situation
 from tests.support.situations.world import BESIDE, ENDED, UnmetError, World
 
@@ -195,7 +195,7 @@ async def _ended(trial: Trial, world: World) -> None:
     says = "" if is_unseen else expected.says
     if not is_right or says not in str(status.get("message") or ""):
         wanted = f"{expected.phase} ({expected.reason}): ...{says}..."
-        raise UnmetError(f"expected {wanted}, got {standing(status)}")
+        raise UnmetError(f"expected {wanted}, got {state(status)}")
     if difference := different(expected.status, status, "status"):
         raise UnmetError(difference)
     if expected.attempts not in {None, status.get("attempt")}:
@@ -220,7 +220,7 @@ async def _until_ended(world: World) -> kube.JSON:
     try:
         await world.until(has_ended, "an end")
     except UnmetError as error:
-        raise UnmetError(f"expected an end, got {standing(status)}") from error
+        raise UnmetError(f"expected an end, got {state(status)}") from error
     return status
 
 
@@ -275,7 +275,7 @@ async def _beside(world: World) -> None:
     try:
         await world.until(has_succeeded, "it")
     except UnmetError as error:
-        raise UnmetError(f"expected a run beside it to succeed, got {standing(status)}") from error
+        raise UnmetError(f"expected a run beside it to succeed, got {state(status)}") from error
 
 
 _TRUE: Final = {"type": "Exec", "exec": {"binary": "/bin/true"}}
@@ -295,7 +295,7 @@ async def _cancelled(trial: Trial, world: World) -> None:
         raise UnmetError(wrong)
     right = {OF_A_CANCEL, *trial.situation.expected.endings}
     if (status["phase"], status.get("reason")) not in right:
-        raise UnmetError(f"expected one of {sorted(right)}, got {standing(status)}")
+        raise UnmetError(f"expected one of {sorted(right)}, got {state(status)}")
 
 
 async def _deleted(_: Trial, world: World) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from controllers import kube
 from controllers.kube import requests
 from controllers.runs import naming, projections
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 _STARTED: Final = projections.POD_ENDED | {"Running"}
 
@@ -101,7 +101,7 @@ def request(
         projections.PODS, pod.metadata.name, namespace=pod.metadata.namespace, subresource="log"
     )
     query = {
-        "container": effective_pod.CONTAINER,
+        "container": pod_sources.CONTAINER,
         "follow": "true" if follows else "",
         "timestamps": "true" if is_timed else "",
         "sinceTime": since,

@@ -135,9 +135,9 @@ def _telling() -> Iterator[Callable[[projections.Run], None]]:
 
     def tell(run: projections.Run) -> None:
         nonlocal said
-        standing = f"{run.metadata.name}: {wait_conditions.state_line(run, None)}"
-        if standing != said:
-            session.say(standing)
-        said = standing
+        line = f"{run.metadata.name}: {wait_conditions.state_line(run, None)}"
+        if line != said:
+            session.say(line)
+        said = line
 
     yield tell

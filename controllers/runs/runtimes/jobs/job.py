@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -17,7 +16,6 @@ from typing import Final
 from controllers import kube
 from controllers.runs import naming, projections
 from controllers.runs.api_constants import Reason
-from controllers.runs.runtimes import outcomes, reports
 from controllers.runs.runtimes.base import (
     SUBMISSION_SECONDS,
     Code,
@@ -29,20 +27,15 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.runtimes.jobs import job_objects, pod_events, pod_states
-from crds.admission.pods import effective_pod
+from controllers.runs.runtimes.jobs import (
+    api_faults,
+    job_objects,
+    job_progress,
+    pod_events,
+    pod_states,
+)
 
-_REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
 _TTL: Final = "ttlSecondsAfterFinished"
-JOB_FAILED: Final = "JobFailed"
-_CODES: Final = {
-    kube.UnauthorizedError: Code.DENIED,
-    kube.ForbiddenError: Code.DENIED,
-    kube.NotFoundError: Code.NOT_FOUND,
-    kube.InvalidError: Code.TERMINAL,
-}
-
-
 # Only Events tell why a Job gets no pods, or a pod no volumes: they are read if nothing else tells
 # why after this time, with exponential backoff.
 SLOW_START_SECONDS: Final = 5.0
@@ -96,13 +89,13 @@ class JobRuntime(Runtime):
         try:
             async with asyncio.timeout(SUBMISSION_SECONDS):
                 await self._create_mine(kube.CONFIG_MAPS, files, ref)
-                found = await self._create_mine(projections.JOBS, body, ref)
+                created = await self._create_mine(projections.JOBS, body, ref)
         except TimeoutError as error:
             message = f"expected Job {ref.name} to be created within {SUBMISSION_SECONDS:.0f} s"
             raise RuntimeFault(Code.RETRYABLE, message) from error
         except kube.KubeError as error:
-            raise fault(error) from error
-        return dataclasses.replace(ref, uid=found.uid)
+            raise api_faults.fault(error) from error
+        return dataclasses.replace(ref, uid=created.uid)
 
     async def status(self, ref: Ref) -> Progress:
         """Return the Job's status; after its end, with its pod's runner report."""
@@ -114,17 +107,17 @@ class JobRuntime(Runtime):
         self._unreserved.pop(ref.key, None)
         if not job_objects.is_mine(job.metadata, ref.key, ref.work):
             # Another Job may have completed under that name.
-            found = await self._gone(ref, may_have_completed=False)
-            is_over = found.stage.is_ended
-            said = _foreign(projections.JOBS, ref) if is_over else found.message
-            return dataclasses.replace(found, message=said, code=Code.TERMINAL if is_over else None)
+            gone = await self._gone(ref, may_have_completed=False)
+            is_over = gone.stage.is_ended
+            said = _foreign(projections.JOBS, ref) if is_over else gone.message
+            return dataclasses.replace(gone, message=said, code=Code.TERMINAL if is_over else None)
         if naming.TOMBSTONE_LABEL in job.metadata.labels:
             return await self._gone(ref)
         ending = job.ending
         if ending is None:
             await self._keep(ref, job)
             return await self._unended(ref, job)
-        return _ended(job, ending, await self._last_pod(ref, job))
+        return job_progress.ended(job, ending, await self._last_pod(ref, job))
 
     async def _keep(self, ref: Ref, job: projections.Job) -> None:
         """Remove a TTL set by a policy or a user: the outcome is not recorded yet."""
@@ -137,23 +130,23 @@ class JobRuntime(Runtime):
     async def _unended(self, ref: Ref, job: projections.Job) -> Progress:
         known = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
         pods = [pod for pod in known if not pod.has_ended]
-        stage, started = job_objects.stage(job), _started(job, pods)
+        stage, started = job_objects.stage(job), job_progress.started(job, pods)
         if stage is Stage.PENDING and any(pod_states.is_running(pod) for pod in pods):
             stage = Stage.RUNNING
         progress = Progress(stage=stage, started=started)
         if stage is Stage.PENDING and job_objects.is_held(job):
-            return _suspended(job)
+            return job_progress.suspended(job)
         if stage is not Stage.PENDING or started is None:
             return progress
         if (why := pod_states.why_waiting(pods)) is not None:
-            return _waiting(progress, why)
+            return job_progress.waiting(progress, why)
         seconds = (self._now() - started).total_seconds()
         if seconds < SLOW_START_SECONDS:
-            return dataclasses.replace(progress, look_again_seconds=SLOW_START_SECONDS - seconds)
+            return dataclasses.replace(progress, requeue_after_seconds=SLOW_START_SECONDS - seconds)
         uids = [pod.metadata.uid for pod in pods] or [job.metadata.uid]
         why = await self._warnings.about(ref.namespace, uids)
         again = min(seconds, SLOW_AGAIN_SECONDS)
-        return _waiting(dataclasses.replace(progress, look_again_seconds=again), why)
+        return job_progress.waiting(dataclasses.replace(progress, requeue_after_seconds=again), why)
 
     async def _gone(self, ref: Ref, *, may_have_completed: bool = True) -> Progress:
         """Return the progress of work whose Job is gone for good.
@@ -168,7 +161,7 @@ class JobRuntime(Runtime):
                 stage=Stage.CANCELLING if is_ending else Stage.PENDING,
                 reason=Reason.JOB_MISSING,
                 message=f"Job {ref.name} was deleted; its pods still exist: {names}.",
-                look_again_seconds=ORPHANS_SECONDS,
+                requeue_after_seconds=ORPHANS_SECONDS,
             )
         unreserved = self._unreserved.get(ref.key, "")
         if may_have_completed and await self._has_completed(ref):
@@ -193,7 +186,7 @@ class JobRuntime(Runtime):
         except kube.ForbiddenError:
             return False
         except kube.KubeError as error:
-            raise fault(error) from error
+            raise api_faults.fault(error) from error
         return bool(listed.items)
 
     async def cancel(self, ref: Ref) -> None:
@@ -205,7 +198,7 @@ class JobRuntime(Runtime):
         try:
             job = await self._read(ref)
             is_again = job is not None or ref.key in self._unreserved
-            while job is None or not _is_settled(ref, job):
+            while job is None or not job_progress.is_settled(ref, job):
                 if job is not None:
                     change = _cancellation(job)
                     await self._client.patch(
@@ -214,10 +207,10 @@ class JobRuntime(Runtime):
                 elif not await self._reserved(ref):
                     break
                 job = await self._read(ref)
-            if is_again and (job is None or not _has_own_pods(ref, job)):
+            if is_again and (job is None or not job_progress.has_own_pods(ref, job)):
                 await self._end_orphans(ref)
         except kube.KubeError as error:
-            raise fault(error) from error
+            raise api_faults.fault(error) from error
 
     async def _reserved(self, ref: Ref) -> bool:
         """Reserve the Job's name; False if the cluster rejects all reservations."""
@@ -225,7 +218,7 @@ class JobRuntime(Runtime):
             try:
                 await self._create_once(projections.JOBS, body)
             except kube.ApiError as error:
-                if not is_refusal(error):
+                if not api_faults.is_refusal(error):
                     raise
                 self._note(ref.key, str(error))
             else:
@@ -255,10 +248,12 @@ class JobRuntime(Runtime):
         self, resource: kube.Resource, body: kube.JSON, ref: Ref
     ) -> kube.Metadata:
         """Create an object of the work, or return it; never adopt an object of other work."""
-        found = projections.of(projections.Named, await self._create_once(resource, body)).metadata
-        if not job_objects.is_mine(found, ref.key, ref.work):
+        metadata = projections.of(
+            projections.Named, await self._create_once(resource, body)
+        ).metadata
+        if not job_objects.is_mine(metadata, ref.key, ref.work):
             raise RuntimeFault(Code.TERMINAL, _foreign(resource, ref))
-        return found
+        return metadata
 
     async def _create_once(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
         """Create an object, or read the existing one with its name."""
@@ -271,15 +266,15 @@ class JobRuntime(Runtime):
     async def _read(self, ref: Ref) -> projections.Job | None:
         """Read the current Job, bypassing the cache."""
         try:
-            found = await self._client.get(projections.JOBS, ref.name, namespace=ref.namespace)
+            job = await self._client.get(projections.JOBS, ref.name, namespace=ref.namespace)
         except kube.NotFoundError:
             return None
         except kube.KubeError as error:
-            raise fault(error) from error
+            raise api_faults.fault(error) from error
         try:
-            return projections.of(projections.Job, found)
+            return projections.of(projections.Job, job)
         except kube.AnswerError as error:
-            raise fault(error) from error
+            raise api_faults.fault(error) from error
 
     async def _last_pod(self, ref: Ref, job: projections.Job) -> projections.Pod | None:
         """Return the pod that determined the Job's outcome, from the cache if complete.
@@ -309,71 +304,13 @@ class JobRuntime(Runtime):
                 projections.PODS, namespace=ref.namespace, labels=selector
             )
         except kube.KubeError as error:
-            raise fault(error) from error
+            raise api_faults.fault(error) from error
         return [*projections.each(projections.Pod, listed.items)]
 
 
 def _foreign(resource: kube.Resource, ref: Ref) -> str:
     where = f"{ref.work.namespace}/{ref.name}"
     return f"expected {resource.kind} {where} to be unused or owned by this run, got another owner"
-
-
-def fault(error: kube.KubeError) -> RuntimeFault:
-    """Translate an API server's error."""
-    seconds = error.retry_after_seconds if isinstance(error, kube.TooManyRequestsError) else None
-    return RuntimeFault(_code(error), str(error), retry_after_seconds=seconds)
-
-
-def _code(error: kube.KubeError) -> Code:
-    if isinstance(error, kube.ForbiddenError) and "exceeded quota" in str(error):
-        # k8s.io/apiserver/pkg/admission/plugin/resourcequota; no code or reason of its own.
-        return Code.QUOTA
-    if isinstance(error, kube.ApiError) and _DENIED.search(str(error)):
-        return Code.DENIED  # with any HTTP code: the webhook chooses it
-    for kind, code in _CODES.items():
-        if isinstance(error, kind):
-            return code
-    return Code.TERMINAL if _is_clients_fault(error) else Code.RETRYABLE
-
-
-# Errors of k8s.io/apiserver for a webhook and a ValidatingAdmissionPolicy.
-_DENIED: Final = re.compile(r"denied (the )?request")
-# HTTP status codes that allow a retry.
-_MAY_PASS: Final = frozenset({408, 409, 425, 429})
-
-
-def _is_clients_fault(error: kube.KubeError) -> bool:
-    is_refused = isinstance(error, kube.ApiError) and 400 <= error.code < 500  # noqa: PLR2004
-    return is_refused and isinstance(error, kube.ApiError) and error.code not in _MAY_PASS
-
-
-def is_refusal(error: kube.ApiError) -> bool:
-    """Return whether a cluster rejected an object, and will do so again for some time."""
-    is_webhook_away = "failed calling webhook" in str(error)
-    return is_webhook_away or _code(error) in {Code.DENIED, Code.QUOTA, Code.TERMINAL}
-
-
-# ------------------------------------------------------------------------------ state of a Job
-
-
-def _is_cancelled(job: projections.Job) -> bool:
-    """Return whether we suspended a Job for good; others suspend it temporarily."""
-    return job.spec.suspend and naming.CANCELLED_ANNOTATION in job.metadata.annotations
-
-
-def _has_own_pods(ref: Ref, job: projections.Job) -> bool:
-    """Return whether pods of the work are owned by the Job, and deleted with it."""
-    is_tombstone = naming.TOMBSTONE_LABEL in job.metadata.labels
-    return not is_tombstone and job_objects.is_mine(job.metadata, ref.key, ref.work)
-
-
-def _is_settled(ref: Ref, job: projections.Job) -> bool:
-    """Return whether the object with the Job's name needs no further action.
-
-    If another Job has the name, no submission can start anything.
-    """
-    is_over = job.ending is not None or _is_cancelled(job)
-    return is_over or not _has_own_pods(ref, job)
 
 
 def _cancellation(job: projections.Job) -> kube.JSON:
@@ -385,88 +322,3 @@ def _cancellation(job: projections.Job) -> kube.JSON:
         },
         "spec": {"suspend": True, "parallelism": 0},
     }
-
-
-def _started(job: projections.Job, pods: Sequence[projections.Pod]) -> dt.datetime | None:
-    """Return when a Job was started or resumed.
-
-    Its pods may be observed before its status is, by a watch of their own.
-    """
-    created = [pod.metadata.creation_timestamp for pod in pods]
-    first = min((one for one in created if one), default="")
-    return kube.time_of(job.status.start_time) or kube.time_of(first)
-
-
-def _suspended(job: projections.Job) -> Progress:
-    return Progress(
-        stage=Stage.PENDING,
-        reason=Reason.JOB_SUSPENDED,
-        message=f"Job {job.metadata.name} is suspended by another controller, such as a queue, "
-        "until that resumes it.",
-        is_held=True,
-    )
-
-
-def _waiting(progress: Progress, why: projections.Waiting | None) -> Progress:
-    if why is None:
-        return progress
-    said = pod_states.waiting_text(why)
-    return dataclasses.replace(progress, reason=why.reason, message=said)
-
-
-def _ended(
-    job: projections.Job, ending: projections.JobCondition, pod: projections.Pod | None
-) -> Progress:
-    """Return the outcome of a Job, from its last pod if it exists."""
-    end = pod_states.end(pod) if pod is not None else _without_pod(ending)
-    report = None if pod is None else _report(pod)
-    outcome, files = outcomes.of_process(end, reports.runner(report) or {}), reports.files(report)
-    if ending.reason in _REASONS:
-        outcome = outcomes.Outcome(
-            stage=Stage.FAILED,
-            reason=_REASONS[ending.reason],
-            message=ending.message,
-            code=Code.RETRYABLE,
-        )
-    return Progress(
-        stage=outcome.stage,
-        reason=outcome.reason,
-        message=files.note if outcome.stage is Stage.SUCCEEDED else outcome.message,
-        code=outcome.code,
-        is_disruption=end.is_disruption and outcome.stage is Stage.FAILED,
-        started=kube.time_of(job.status.start_time),
-        ended=kube.time_of(job.status.completion_time or ending.last_transition_time),
-        runner=report,
-        artifacts=files.artifacts,
-        missing_artifacts=files.missing,
-        artifacts_omitted=files.omitted,
-    )
-
-
-def _without_pod(ending: projections.JobCondition) -> outcomes.End:
-    """Return the end of a Job without pods: if it failed, they were deleted before."""
-    if ending.type == "Complete":
-        return outcomes.End(exit_code=0)
-    is_deleted = ending.reason == "BackoffLimitExceeded"
-    return outcomes.End(
-        reason=pod_states.POD_DELETED if is_deleted else JOB_FAILED,
-        message=f"{ending.message or ending.reason}; the Job's pod no longer exists.",
-        is_disruption=is_deleted,
-    )
-
-
-def _report(pod: projections.Pod) -> kube.JSON | None:
-    """Return the report, or else the kubelet's data. The exit code is always the kubelet's."""
-    ended = pod.ended(effective_pod.CONTAINER)
-    if ended is None:
-        return None
-    found = reports.read(ended.message)
-    if found is not None:
-        return {**found, "exitCode": ended.exit_code}
-    known: kube.JSON = {
-        "status": "failed" if ended.exit_code else "succeeded",
-        "exitCode": ended.exit_code,
-        "startedAt": ended.started_at,
-        "finishedAt": ended.finished_at,
-    }
-    return {name: value for name, value in known.items() if value != ""}

@@ -11,7 +11,7 @@ from controllers.runner import templates
 from controllers.runs import json_access, naming, projections
 from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Stage, Work
 from crds import names
-from crds.admission.pods import effective_pod
+from crds.admission.pods import effective_pod, pod_sources
 
 # Upstream's default: long enough to inspect the Job, short enough for etcd.
 DEFAULT_TTL_SECONDS: Final = 600
@@ -57,15 +57,15 @@ class _Templates:
             RuntimeFault: The results together are too large.
         """
         try:
-            found = templates.render(template, self._names, self._room, escape=self._escape)
+            rendered = templates.render(template, self._names, self._room, escape=self._escape)
         except templates.TooLargeError as error:
             raise RuntimeFault(
                 Code.TERMINAL,
                 f"expected the provider's rendered templates to have at most {MAX_TEMPLATE_BYTES} "
                 "bytes, got more: shorten the inputs, or use them less often",
             ) from error
-        self._room -= templates.size(found)
-        return found
+        self._room -= templates.size(rendered)
+        return rendered
 
 
 class _Expanded(dict[str, JSON]):
@@ -182,8 +182,8 @@ def tombstones(key: Key, piece: Work) -> Iterator[dict[str, JSON]]:
     """
     yield _tombstone(key, piece)
     runtime = piece.spec.get("runtime") or {}
-    asked = {name: runtime[name] for name in ("labels", "annotations") if name in runtime}
-    bare = {"agentRef": piece.spec.get("agentRef") or {}, "runtime": asked or None}
+    metadata = {name: runtime[name] for name in ("labels", "annotations") if name in runtime}
+    bare = {"agentRef": piece.spec.get("agentRef") or {}, "runtime": metadata or None}
     plain = dataclasses.replace(
         piece, spec=json_access.present(bare), provider={}, system_prompt=None
     )
@@ -221,7 +221,7 @@ def is_mine(metadata: kube.Metadata, key: Key, piece: Work) -> bool:
         return False
     if naming.TOMBSTONE_LABEL in metadata.labels:
         return metadata.labels.get(naming.RUN_LABEL) == piece.uid
-    owners = {one.uid for one in metadata.owner_references if one.is_of(projections.RUNS)}
+    owners = {owner.uid for owner in metadata.owner_references if owner.is_of(projections.RUNS)}
     return piece.uid in owners and metadata.annotations.get(naming.KEY_ANNOTATION) == key
 
 
@@ -242,13 +242,13 @@ def _metadata(key: Key, piece: Work) -> dict[str, JSON]:
 
 def _labels(piece: Work) -> dict[str, str]:
     agent = (piece.spec.get("agentRef") or {}).get("name") or ""
-    found = {
+    labels = {
         **_foreign(effective_pod.own_labels(piece.spec)),
         naming.RUN_LABEL: piece.uid,
         naming.NAME_LABEL: names.label(piece.run),
         naming.AGENT_LABEL: names.label(agent),
     }
-    return {**found, naming.STEP_LABEL: names.label(piece.step)} if piece.step else found
+    return {**labels, naming.STEP_LABEL: names.label(piece.step)} if piece.step else labels
 
 
 def _foreign(given: Mapping[str, str]) -> dict[str, str]:
@@ -275,10 +275,10 @@ def _ttl_seconds(ttl: int | None) -> int | None:
 # ------------------------------------------------------------------------------------- the pod
 
 
-def sources(piece: Work) -> effective_pod.Sources:
+def sources(piece: Work) -> pod_sources.Sources:
     """Return the sources of a pod."""
-    return effective_pod.Sources(
-        spec=effective_pod.fields_of(piece.spec),
+    return pod_sources.Sources(
+        spec=pod_sources.fields_of(piece.spec),
         provider=piece.provider,
         system_prompt=piece.system_prompt,
         pods=piece.pods,
@@ -288,50 +288,50 @@ def sources(piece: Work) -> effective_pod.Sources:
 
 def _template(key: Key, piece: Work) -> dict[str, JSON]:
     """Return the pod that was checked by policies, with its files and rendered templates."""
-    found = effective_pod.build(
+    pod = effective_pod.build(
         sources(piece),
         config_map=naming.of_key(key),
         folder=f"{piece.uid}-{piece.attempt}",
         variables=_variables(piece),
         render=_Templates(piece, _Expanded(piece), _doubled).render,
     ).template
-    if "image" not in found["spec"]["containers"][0]:
+    if "image" not in pod["spec"]["containers"][0]:
         raise RuntimeFault(
             Code.TERMINAL,
             "expected an image in spec.workload.image, in the provider's spec.workload.image, in "
             "the operator's settings (pods: image) or in the controller's --image, got none",
         )
-    return found
+    return pod
 
 
 def _variables(piece: Work) -> dict[str, str]:
     """Return the environment variables of the runner."""
     vcs = piece.spec.get("vcs") or {}
-    found = {
-        "AGENT_RUN_SPEC": effective_pod.RUN_JSON,
-        "AGENT_RUNNER_SPEC_PATH": effective_pod.RUNNER_JSON,
+    variables = {
+        "AGENT_RUN_SPEC": pod_sources.RUN_JSON,
+        "AGENT_RUNNER_SPEC_PATH": pod_sources.RUNNER_JSON,
         "AGENT_PROVIDER": str(piece.runner_json.get("provider") or ""),
-        **prompt_variables(piece, effective_pod.SYSTEM_PROMPT),
+        **prompt_variables(piece, pod_sources.SYSTEM_PROMPT),
         "VCS_PROVIDER_NAME": (vcs.get("providerRef") or {}).get("name"),
         "VCS_MODE": vcs.get("mode"),
     }
-    return json_access.present(found)
+    return json_access.present(variables)
 
 
 def prompt_variables(piece: Work, path: str) -> dict[str, str]:
     """Return the environment variables for the system prompt, if there is one."""
     if not piece.system_prompt:
         return {}
-    found = {"CODEX_SYSTEM_PROMPT_PATH": path, "CODEX_SYSTEM_PROMPT_REQUIRED": "true"}
+    variables = {"CODEX_SYSTEM_PROMPT_PATH": path, "CODEX_SYSTEM_PROMPT_REQUIRED": "true"}
     if piece.system_prompt_hash:
-        found["CODEX_SYSTEM_PROMPT_EXPECTED_HASH"] = piece.system_prompt_hash
-    return found
+        variables["CODEX_SYSTEM_PROMPT_EXPECTED_HASH"] = piece.system_prompt_hash
+    return variables
 
 
 def _contents(piece: Work) -> Iterator[str]:
     """Yield the content of each inline file."""
     filled = _Templates(piece, _Known(piece))
-    written = effective_pod.written_files(piece.provider, piece.system_prompt)
+    written = pod_sources.written_files(piece.provider, piece.system_prompt)
     for _, content, is_template in written:
         yield filled.render(content) if is_template else content
 
@@ -358,7 +358,10 @@ def _has_no_pods_to_come(job: projections.Job) -> bool:
 
 
 def _is_seen_suspended(job: projections.Job) -> bool:
-    return any(one.type == "Suspended" and one.status == "True" for one in job.status.conditions)
+    return any(
+        condition.type == "Suspended" and condition.status == "True"
+        for condition in job.status.conditions
+    )
 
 
 def is_held(job: projections.Job) -> bool:

@@ -104,5 +104,5 @@ def _waiting(event: Mapping[str, Any]) -> projections.Waiting:
 def _when(event: Mapping[str, Any]) -> str:
     """Return when an Event was last seen, in RFC 3339, from one of three fields."""
     series = event.get("series") or {}
-    found = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
-    return str(found or event.get("eventTime") or "")
+    time = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
+    return str(time or event.get("eventTime") or "")

@@ -10,7 +10,7 @@ from typing import Final
 from controllers.runs import projections
 from controllers.runs.projections import Waiting
 from controllers.runs.runtimes.outcomes import End, exit_text
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 MAX_MESSAGE: Final = 400
 EVICTED: Final = "Evicted"
@@ -70,9 +70,9 @@ def word(reason: str, default: str) -> str:
 def is_running(pod: projections.Pod) -> bool:
     """Return whether the runner's container is running."""
     return any(
-        one.state.running is not None
-        for one in pod.status.container_statuses
-        if one.name == effective_pod.CONTAINER
+        container.state.running is not None
+        for container in pod.status.container_statuses
+        if container.name == pod_sources.CONTAINER
     )
 
 
@@ -86,13 +86,13 @@ def waiting(pod: projections.Pod) -> Waiting | None:
         for status in pod.status.init_container_statuses
         if (one := status.state.waiting) is not None and one.reason not in _ORDINARY
     ]
-    main = [one.state.waiting for one in pod.status.container_statuses]
-    found = (*init, *(one for one in main if one is not None))
+    main = [container.state.waiting for container in pod.status.container_statuses]
+    containers = (*init, *(state for state in main if state is not None))
     return next(
         (
-            Waiting(word(one.reason, "ContainerWaiting"), one.message)
-            for one in found
-            if one.reason not in _ORDINARY or one.message
+            Waiting(word(container.reason, "ContainerWaiting"), container.message)
+            for container in containers
+            if container.reason not in _ORDINARY or container.message
         ),
         None,
     )
@@ -100,14 +100,14 @@ def waiting(pod: projections.Pod) -> Waiting | None:
 
 def why_waiting(pods: Iterable[projections.Pod]) -> Waiting | None:
     """Return why the first waiting pod has not started."""
-    return next((one for one in map(waiting, pods) if one is not None), None)
+    return next((why for why in map(waiting, pods) if why is not None), None)
 
 
-def waiting_text(found: Waiting) -> str:
+def waiting_text(waiting: Waiting) -> str:
     """Format why a pod has not started, with a remedy."""
-    why = f": {found.message}" if found.message else ""
-    said = f"The pod has not started: {found.reason}{why}"[:MAX_MESSAGE]
-    if "runAsNonRoot" not in found.message:
+    why = f": {waiting.message}" if waiting.message else ""
+    said = f"The pod has not started: {waiting.reason}{why}"[:MAX_MESSAGE]
+    if "runAsNonRoot" not in waiting.message:
         return said
     return (
         f"{said}; pods must not run as root: for such an image, the operator's settings may set "
@@ -120,7 +120,7 @@ def waiting_text(found: Waiting) -> str:
 
 def end(pod: projections.Pod) -> End:
     """Return how a pod ended, or that it was deleted."""
-    terminated = pod.ended(effective_pod.CONTAINER)
+    terminated = pod.ended(pod_sources.CONTAINER)
     code = None if terminated is None else terminated.exit_code
     if pod.status.phase == "Succeeded":
         return End(exit_code=code or 0)
@@ -157,17 +157,17 @@ def _why_ended(
         # A report is interpreted elsewhere, and an invalid one is no message.
         is_text = not said.lstrip().startswith(("{", "["))
         return reason, said if is_text else "", reason == STATUS_UNKNOWN
-    for one in status.init_container_statuses:
-        if one.state.terminated is not None and one.state.terminated.exit_code:
-            return INIT_FAILED, _init_text(one.name, one.state.terminated), False
+    for container in status.init_container_statuses:
+        if container.state.terminated is not None and container.state.terminated.exit_code:
+            return INIT_FAILED, _init_text(container.name, container.state.terminated), False
     return (POD_DELETED, "a client deleted it", True) if not pod.has_ended else ("", "", False)
 
 
 def _disruptions(pod: projections.Pod) -> Iterator[projections.PodCondition]:
     return (
-        one
-        for one in pod.status.conditions
-        if (one.type, one.status) == ("DisruptionTarget", "True")
+        condition
+        for condition in pod.status.conditions
+        if (condition.type, condition.status) == ("DisruptionTarget", "True")
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 ROOT: Final = "/workspace"
 _REFERENCE: Final = re.compile(r"\$(?:\$|\(([^()]*)\))")
@@ -128,7 +128,7 @@ def expanded(value: str, variables: Mapping[str, str]) -> str:
 def is_private(path: str) -> bool:
     """Return whether a path is private to a step in a shared workspace."""
     parts = path.removeprefix(ROOT).lstrip("/").split("/")
-    is_file = path in {effective_pod.RUN_JSON, effective_pod.RUNNER_JSON}
+    is_file = path in {pod_sources.RUN_JSON, pod_sources.RUNNER_JSON}
     return is_file or parts[0] in _PRIVATE
 
 
@@ -151,9 +151,12 @@ def here(value: str, workspace: str, shared: str = "") -> str:
 
 
 def _variables(env: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str | Source]]:
-    for one in env:
-        source = one.get("valueFrom")
-        yield one["name"], str(one.get("value") or "") if source is None else _source(source)
+    for variable in env:
+        source = variable.get("valueFrom")
+        yield (
+            variable["name"],
+            str(variable.get("value") or "") if source is None else _source(source),
+        )
 
 
 def _source(given: Mapping[str, Any]) -> Source:
@@ -169,5 +172,5 @@ def _file(volume: Mapping[str, Any], part: str, config_map: Mapping[str, JSON]) 
     secret = volume.get("secret")
     given = secret or own
     name = str(given["secretName"] if secret else given["name"])
-    (key,) = (one["key"] for one in given["items"] if one["path"] == part)
+    (key,) = (item["key"] for item in given["items"] if item["path"] == part)
     return Source("Secret" if secret else "ConfigMap", name, key, bool(given.get("optional")))

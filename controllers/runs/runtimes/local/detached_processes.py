@@ -64,10 +64,10 @@ def is_alive(pid: int, stamp: str) -> bool:
 def reap(pid: int) -> int | None:
     """Return the exit code of an ended child, or the negative signal; None if not available."""
     try:
-        found, status = os.waitpid(pid, os.WNOHANG)
+        reaped, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return None
-    return os.waitstatus_to_exitcode(status) if found else None
+    return os.waitstatus_to_exitcode(status) if reaped else None
 
 
 def wait(pid: int) -> None:
@@ -89,11 +89,11 @@ def kill(pid: int, workspace: pathlib.Path) -> None:
 
 def kill_leftovers(workspace: pathlib.Path) -> bool:
     """Send SIGKILL to all processes of the workspace; return whether there were any."""
-    found = _members(workspace)
-    for pid in found:
+    members = _members(workspace)
+    for pid in members:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    return bool(found)
+    return bool(members)
 
 
 def watch(pid: int, stamp: str) -> int | None:
@@ -101,12 +101,12 @@ def watch(pid: int, stamp: str) -> int | None:
     if sys.platform != "linux":
         return None
     try:
-        found = os.pidfd_open(pid)
+        descriptor = os.pidfd_open(pid)
     except OSError:
         return None
     if is_alive(pid, stamp):
-        return found
-    os.close(found)
+        return descriptor
+    os.close(descriptor)
     return None
 
 
@@ -120,11 +120,11 @@ def _members(workspace: pathlib.Path) -> list[int]:
     """Return the processes whose environment names the workspace; empty without /proc."""
     # In a shared workspace, only the runner's own folder identifies the step.
     ours = {f"AGENT_WORKSPACE={workspace}", f"{launch.RUNNER_FOLDER}={workspace}/.agent"}
-    names = {one.encode() for one in ours}
-    found = []
+    names = {name.encode() for name in ours}
+    members = []
     for folder in _PROC.glob("[0-9]*"):
         # Another user's process, or one that has ended.
         with contextlib.suppress(OSError):
             if not names.isdisjoint((folder / "environ").read_bytes().split(b"\0")):
-                found.append(int(folder.name))
-    return found
+                members.append(int(folder.name))
+    return members

@@ -32,7 +32,7 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.runtimes.jobs import job, job_objects
+from controllers.runs.runtimes.jobs import api_faults, job_objects
 from controllers.runs.runtimes.local import (
     container_environment,
     detached_processes,
@@ -41,7 +41,7 @@ from controllers.runs.runtimes.local import (
 )
 from crds.admission import settings
 
-LOOK_AGAIN_SECONDS: Final = 0.5
+REQUEUE_SECONDS: Final = 0.5
 
 Resolve: TypeAlias = Callable[[str, str, str, str], Awaitable[bytes | None]]
 """Returns the value at namespace, kind (Secret or ConfigMap), name and key; None if missing."""
@@ -76,7 +76,7 @@ class Local(Runtime):
         resolve_all: Reads a Secret.
         on_change: Called with the key of work whose process has ended.
         grace_seconds: Between SIGTERM and SIGKILL.
-        look_again_seconds: Polling interval of running work.
+        requeue_after_seconds: Polling interval of running work.
         now: The wall clock, shared by all controllers of a root.
         environment: The controller's environment.
     """
@@ -94,7 +94,7 @@ class Local(Runtime):
         resolve_all: ResolveAll | None = None,
         on_change: Callable[[Key], None] | None = None,
         grace_seconds: float = GRACE_SECONDS,
-        look_again_seconds: float = LOOK_AGAIN_SECONDS,
+        requeue_after_seconds: float = REQUEUE_SECONDS,
         now: Callable[[], dt.datetime] = clocks.utc_now,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
@@ -102,7 +102,7 @@ class Local(Runtime):
         self._resolve, self._resolve_all = resolve, resolve_all
         self._on_change = on_change or (lambda _: None)
         self._grace = dt.timedelta(seconds=grace_seconds)
-        self._look_again_seconds, self._now = look_again_seconds, now
+        self._poll_seconds, self._now = requeue_after_seconds, now
         self._environment = environment
         # Children of this process, with their exit codes once they have ended.
         self._children: dict[int, int | None] = {}
@@ -125,23 +125,23 @@ class Local(Runtime):
         if await asyncio.to_thread(_is_decided, place):
             return ref
         described = dataclasses.replace(work, pods=_PODS)
-        found = container_environment.surroundings(
+        surroundings = container_environment.surroundings(
             job_objects.job(key, described), job_objects.config_map(key, described)
         )
         contents = dataclasses.replace(
-            await self._contents(work.namespace, found),
+            await self._contents(work.namespace, surroundings),
             kept_seconds=json_access.seconds(json_access.at(work.spec, "runtime", "logRetention")),
         )
         try:
-            shared = str(await asyncio.to_thread(place.shared, found.workspace) or "")
+            shared = str(await asyncio.to_thread(place.shared, surroundings.workspace) or "")
         except OSError as error:
             raise _fault(error) from error
-        variables = await self._variables(work.namespace, found, place, shared)
+        variables = await self._variables(work.namespace, surroundings, place, shared)
         args = [
             container_environment.here(
                 container_environment.expanded(one, variables), str(place.workspace), shared
             )
-            for one in found.args
+            for one in surroundings.args
         ]
         try:
             await asyncio.to_thread(place.make, contents)
@@ -158,7 +158,7 @@ class Local(Runtime):
             progress = await asyncio.to_thread(self._look, place)
         except OSError as error:
             raise _fault(error) from error
-        if progress.look_again_seconds is not None:
+        if progress.requeue_after_seconds is not None:
             await self._watch(ref, place)
         return progress
 
@@ -209,7 +209,7 @@ class Local(Runtime):
             return Progress(
                 stage=Stage.CANCELLING if cancelled else Stage.RUNNING,
                 started=started.at,
-                look_again_seconds=self._look_again_seconds,
+                requeue_after_seconds=self._poll_seconds,
             )
         ended = place.ended() or workspaces.Ended(self._now())
         return _ended(started, ended, place.report(), is_cancelled=cancelled is not None)
@@ -250,14 +250,14 @@ class Local(Runtime):
             detached_processes.tell_to_end(started.pid)
 
     def _sweep(self, limits: workspaces.Limits) -> int:
-        found, errors = workspaces.places(self._root), list[OSError]()
-        for place in found:
+        places, errors = workspaces.places(self._root), list[OSError]()
+        for place in places:
             # On a full disk the outcome cannot be recorded, but deletion makes room.
             try:
                 self._look(place)
             except OSError as error:
                 errors.append(error)
-        chosen = workspaces.to_delete([each.entry() for each in found], self._now(), limits)
+        chosen = workspaces.to_delete([each.entry() for each in places], self._now(), limits)
         for entry in chosen:
             workspaces.delete(entry.path)
         workspaces.delete_debris(self._root, self._now() - limits.least_age)
@@ -268,38 +268,38 @@ class Local(Runtime):
     # ------------------------------------------------------------------- in the event loop
 
     async def _contents(
-        self, namespace: str, found: container_environment.Surroundings
+        self, namespace: str, surroundings: container_environment.Surroundings
     ) -> workspaces.Contents:
         """Resolve the contents of files, including those from Secrets and ConfigMaps."""
         files = {}
-        for path, given in found.files.items():
+        for path, given in surroundings.files.items():
             value = await self._value(namespace, given)
             if value is not None:
                 files[path] = value
-        for path, name in found.secret_folders.items():
+        for path, name in surroundings.secret_folders.items():
             values = await self._all(namespace, name)
             files |= {f"{path}/{key}": value for key, value in values.items()}
         return workspaces.Contents(
             files=files,
-            folders=found.folders,
-            claims=found.claims,
-            workspace=found.workspace,
+            folders=surroundings.folders,
+            claims=surroundings.claims,
+            workspace=surroundings.workspace,
         )
 
     async def _variables(
         self,
         namespace: str,
-        found: container_environment.Surroundings,
+        surroundings: container_environment.Surroundings,
         place: workspaces.Place,
         shared: str,
     ) -> dict[str, str]:
         """Build the runner's complete environment."""
         ours = {name: self._environment[name] for name in _PASSED_ON if name in self._environment}
         given: dict[str, str] = {}
-        for name in found.env_secrets:
+        for name in surroundings.env_secrets:
             values = await self._all(namespace, name)
             given |= {key: _text(value, key) for key, value in values.items()}
-        for name, source in found.env:
+        for name, source in surroundings.env:
             value = await self._value(namespace, source)
             if isinstance(source, str):
                 given[name] = container_environment.expanded(source, given)
@@ -325,7 +325,7 @@ class Local(Runtime):
                 namespace, given.kind, given.name, given.key
             )
         except kube.KubeError as error:
-            raise job.fault(error) from error
+            raise api_faults.fault(error) from error
         if value is None and not given.is_optional:
             raise _missing(f"key {given.key!r} in {given.kind} {namespace}/{given.name}")
         return value
@@ -334,7 +334,7 @@ class Local(Runtime):
         try:
             values = self._resolve_all and await self._resolve_all(namespace, name)
         except kube.KubeError as error:
-            raise job.fault(error) from error
+            raise api_faults.fault(error) from error
         if values is None:
             raise _missing(f"Secret {namespace}/{name}")
         return values

@@ -149,23 +149,23 @@ class Place:
 
     def started(self) -> Started | None:
         """Return its process, if it was started."""
-        found = _read(self.path / launch.STARTED)
-        if found is None:
+        record = _read(self.path / launch.STARTED)
+        if record is None:
             return None
-        return Started(_int(found.get("pid")) or 0, str(found.get("stamp", "")), _time(found))
+        return Started(_int(record.get("pid")) or 0, str(record.get("stamp", "")), _time(record))
 
     def cancelled(self) -> dt.datetime | None:
         """Return when it was cancelled."""
-        found = _read(self.path / launch.CANCELLED)
-        return None if found is None else _time(found)
+        record = _read(self.path / launch.CANCELLED)
+        return None if record is None else _time(record)
 
     def ended(self) -> Ended | None:
         """Return how it ended, once observed."""
-        found = _read(self.path / launch.ENDED)
-        if found is None:
+        record = _read(self.path / launch.ENDED)
+        if record is None:
             return None
-        error = reports.clean(str(found.get("error") or ""))
-        return Ended(_time(found), _int(found.get("exitCode")), error)
+        error = reports.clean(str(record.get("error") or ""))
+        return Ended(_time(record), _int(record.get("exitCode")), error)
 
     def report(self) -> dict[str, JSON] | None:
         """Return the runner's report, if there is one."""
@@ -349,8 +349,8 @@ def _bounded(path: pathlib.Path) -> bytes | None:
         return file.read(_MAX_BYTES)
 
 
-def _time(found: Mapping[str, Any]) -> dt.datetime:
-    return json_access.instant(found.get("at")) or _LONG_AGO
+def _time(record: Mapping[str, Any]) -> dt.datetime:
+    return json_access.instant(record.get("at")) or _LONG_AGO
 
 
 def _int(value: JSON) -> int | None:
@@ -399,7 +399,7 @@ def _remove(path: pathlib.Path) -> None:
 
 def _entries(folder: str | pathlib.Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return [*found]
+        with os.scandir(folder) as entries:
+            return [*entries]
     except OSError:
         return []

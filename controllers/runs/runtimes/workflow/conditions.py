@@ -26,7 +26,7 @@ class _Answer(msgspec.Struct):
     error: str = ""
 
 
-_answer: Final = msgspec.json.Decoder(_Answer)
+_decoder: Final = msgspec.json.Decoder(_Answer)
 
 
 @functools.cache
@@ -43,9 +43,9 @@ async def evaluate(question: Question) -> bool:
         RuntimeFault: No process could be started.
     """
     async with _turns(asyncio.get_running_loop()):
-        output = await _asked(question)
+        output = await _output(question)
     try:
-        answer = _answer.decode(output)
+        answer = _decoder.decode(output)
     except msgspec.MsgspecError:
         answer = _Answer(error=_BEYOND)
     if answer.value is None:
@@ -59,7 +59,7 @@ _BEYOND: Final = (
 )
 
 
-async def _asked(question: Question) -> bytes:
+async def _output(question: Question) -> bytes:
     """Return the output of the process; empty if the limits ended it."""
     command = (sys.executable, "-I", _CHILD, str(MEMORY_BYTES), str(CPU_SECONDS))
     try:

@@ -58,7 +58,7 @@ class UnansweredError(Exception):
         self.question = question
 
 
-def goes_on(
+def should_continue(
     loop: Mapping[str, JSON], completed: int, control: Control, answers: Answers
 ) -> tuple[bool, str]:
     """Return whether there is another iteration, and the reason if not.

@@ -29,7 +29,8 @@ from controllers.runs.runtimes.workflow import (
     workflow_state,
     workflow_steps,
 )
-from controllers.runs.runtimes.workflow.workflow_steps import Decision, Piece, Step
+from controllers.runs.runtimes.workflow.step_transitions import Piece, Step
+from controllers.runs.runtimes.workflow.workflow_steps import Decision
 
 # Retry delay of failed submissions, unless the server requests another.
 SUBMIT_AGAIN_SECONDS: Final = 5.0
@@ -182,7 +183,7 @@ class WorkflowRuntime(Runtime):
                 return Decision(
                     state={**known, "steps": [*decision.before]},
                     stage=Stage.CANCELLING,
-                    look_again=later,
+                    requeue_at=later,
                 )
         return decision
 
@@ -228,7 +229,7 @@ class WorkflowRuntime(Runtime):
 
     def _under_way(self, ref: Ref, state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
         count = len(_steps(ref, state)[0])
-        return tuple(one for one in workflow_steps.under_way(state) if one.index < count)
+        return tuple(piece for piece in workflow_steps.under_way(state) if piece.index < count)
 
     async def _seen(self, ref: Ref, pieces: Sequence[Piece]) -> dict[Piece, Progress]:
         return {piece: await self._inner.status(self._ref_of(ref, piece)) for piece in pieces}
@@ -247,9 +248,9 @@ class WorkflowRuntime(Runtime):
     async def _progress(
         self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
     ) -> Progress:
-        look_again = None
-        if decision.look_again is not None:
-            look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
+        seconds = None
+        if decision.requeue_at is not None:
+            seconds = max(0.0, (decision.requeue_at - self._now()).total_seconds())
         waits = _waiting(decision, seen)
         files = workflow_files.merged(ref.extra, decision.state["steps"], seen)
         note = files.note if decision.stage is Stage.SUCCEEDED else ""
@@ -269,7 +270,7 @@ class WorkflowRuntime(Runtime):
             artifacts_omitted=files.omitted,
             ref=dataclasses.replace(ref, extra=extra),
             workflow=decision.state,
-            look_again_seconds=look_again,
+            requeue_after_seconds=seconds,
             is_held=waits is not None and waits.is_held,
             unreserved=decision.unreserved or _unreserved(seen),
         )
@@ -342,7 +343,7 @@ class _Submissions:
         return dataclasses.replace(
             decision,
             message=decision.message or message,
-            look_again=min(again, decision.look_again or again),
+            requeue_at=min(again, decision.requeue_at or again),
         )
 
 
@@ -357,32 +358,32 @@ def _decisive(seen: Mapping[Piece, Progress]) -> dict[Piece, Progress]:
 
 def _job_ref(ref: Ref) -> dict[str, str]:
     """Return the reference to a piece's Job, for its logs."""
-    found = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
-    return {name: value for name, value in found.items() if value}
+    fields = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | None:
     """Return why the first waiting step has not started; None if a step runs."""
-    going = [one for one in seen.values() if one.stage not in _GONE]
+    going = [progress for progress in seen.values() if progress.stage not in _GONE]
     is_running = decision.stage is Stage.RUNNING and not decision.start
-    if not is_running or any(one.stage is not Stage.PENDING for one in going):
+    if not is_running or any(progress.stage is not Stage.PENDING for progress in going):
         return None
-    told = [one for one in going if one.message] or going
-    if not told:
+    explained = [progress for progress in going if progress.message] or going
+    if not explained:
         message = decision.message
         return Progress(stage=Stage.PENDING, message=message) if message else None
-    return dataclasses.replace(told[0], is_held=all(one.is_held for one in going))
+    return dataclasses.replace(explained[0], is_held=all(progress.is_held for progress in going))
 
 
 def _started(decision: Decision, waits: Progress | None) -> dt.datetime | None:
     """Return the start of the Job whose pod the first step waits for; None once a step has run."""
-    phases = {one["phase"] for one in decision.state["steps"]}
+    phases = {step["phase"] for step in decision.state["steps"]}
     is_first = phases <= {workflow_state.PENDING, workflow_state.RUNNING}
     return waits.started if waits is not None and is_first else None
 
 
 def _unreserved(seen: Mapping[Piece, Progress]) -> str:
-    return next((one.unreserved for one in seen.values() if one.unreserved), "")
+    return next((progress.unreserved for progress in seen.values() if progress.unreserved), "")
 
 
 def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:

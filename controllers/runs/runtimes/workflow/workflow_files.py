@@ -12,7 +12,7 @@ import msgspec
 from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import JSON, Progress
 from controllers.runs.runtimes.reports import Files
-from controllers.runs.runtimes.workflow.workflow_steps import Piece
+from controllers.runs.runtimes.workflow.step_transitions import Piece
 
 
 def merged(
@@ -57,11 +57,11 @@ T = TypeVar("T")
 def _fitting(listed: Sequence[T]) -> list[T]:
     """Return the first items that fit, up to the maximum number."""
     kept, room = [], MAX_BYTES
-    for one in listed[: reports.MAX_ARTIFACTS]:
-        room -= len(msgspec.json.encode(one))
+    for artifact in listed[: reports.MAX_ARTIFACTS]:
+        room -= len(msgspec.json.encode(artifact))
         if room < 0:
             break
-        kept.append(one)
+        kept.append(artifact)
     return kept
 
 

@@ -36,13 +36,13 @@ def steps(state: Mapping[str, JSON] | None, names: Sequence[str]) -> list[dict[s
     """Return the status of each step; Pending if the state has none."""
     listed = _list((state or {}).get("steps"))
     known = [*listed[: len(names)], *([None] * (len(names) - len(listed)))]
-    return [_step(name, one) for name, one in zip(names, known, strict=True)]
+    return [_step(name, step) for name, step in zip(names, known, strict=True)]
 
 
 def names(state: Mapping[str, JSON] | None) -> list[str]:
     """Return the names of the steps in a state."""
     listed = _list((state or {}).get("steps"))
-    return [_text(_object(one).get("name"), _MAX_NAME) or "" for one in listed]
+    return [_text(_object(step).get("name"), _MAX_NAME) or "" for step in listed]
 
 
 def _step(name: str, given: JSON) -> dict[str, JSON]:
@@ -134,22 +134,22 @@ def fitted(listed: list[dict[str, JSON]]) -> list[dict[str, JSON]]:
     of ended steps; iterations of the others; all messages; the other control files. A loop's counts
     are kept.
     """
-    found = [*listed]
-    size = _size(found)
-    for shorten, at in _reductions(found):
+    steps = [*listed]
+    size = _size(steps)
+    for shorten, at in _reductions(steps):
         if size <= MAX_STATE_BYTES:
             break
-        shorter = shorten(found[at])
-        size -= _size(found[at]) - _size(shorter)
-        found[at] = shorter
-    return found
+        shorter = shorten(steps[at])
+        size -= _size(steps[at]) - _size(shorter)
+        steps[at] = shorter
+    return steps
 
 
 _Shorten = Callable[[dict[str, JSON]], dict[str, JSON]]
 
 
 def _reductions(listed: Sequence[Mapping[str, JSON]]) -> Iterator[tuple[_Shorten, int]]:
-    over = [at for at, one in enumerate(listed) if one["phase"] in ENDED]
+    over = [at for at, step in enumerate(listed) if step["phase"] in ENDED]
     going = [at for at in range(len(listed)) if at not in {*over}]
     for shorten, chosen in (
         (_without_control, over),
@@ -162,7 +162,7 @@ def _reductions(listed: Sequence[Mapping[str, JSON]]) -> Iterator[tuple[_Shorten
 
 
 def _without_control(step: dict[str, JSON]) -> dict[str, JSON]:
-    loop = {name: one for name, one in step.get("loop", {}).items() if name != "lastControl"}
+    loop = {name: value for name, value in step.get("loop", {}).items() if name != "lastControl"}
     return {**step, "loop": loop} if loop else step
 
 
@@ -171,12 +171,12 @@ def _without_iterations(step: dict[str, JSON]) -> dict[str, JSON]:
     if "iterations" not in loop:
         return step
     pruned = loop.get("prunedIterations", 0) + len(loop["iterations"])
-    kept = {name: one for name, one in loop.items() if name != "iterations"}
+    kept = {name: value for name, value in loop.items() if name != "iterations"}
     return {**step, "loop": {**kept, "retainedIterations": 0, "prunedIterations": pruned}}
 
 
 def _without_message(step: dict[str, JSON]) -> dict[str, JSON]:
-    return {name: one for name, one in step.items() if name != "message"}
+    return {name: value for name, value in step.items() if name != "message"}
 
 
 def _size(value: JSON) -> int:

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from controllers.agentctl.explain import explanation
+from controllers.agentctl.explain import explanation, explanation_output
 from controllers.agentctl.explain.explanation import Observed
 from controllers.agentctl.explain.queue_position import Rank
 from controllers.ledger import Candidate, Ledger, Limits, Slot
@@ -51,7 +51,7 @@ def candidate(one: dict[str, Any]) -> Candidate:
 
 def text(seen: Observed) -> dict[str, str]:
     """Return the facts of an explanation as text, by name."""
-    facts, _, _ = explanation.as_text(explanation.explain(seen), NOW).partition("\n\n")
+    facts, _, _ = explanation_output.as_text(explanation.explain(seen), NOW).partition("\n\n")
     width = max(facts.splitlines()[0].index("fix"), 0)
     return {line[:width].strip(): line[width:] for line in facts.splitlines()}
 
@@ -119,7 +119,7 @@ def test_without_the_ledger_only_what_the_status_says_is_told() -> None:
         found.holders,
         found.uses,
     )
-    assert explanation.as_text(found, NOW).endswith("unknown: slots: forbidden")
+    assert explanation_output.as_text(found, NOW).endswith("unknown: slots: forbidden")
 
 
 def test_position_among_runs_of_one_namespace_claims_nothing_of_the_cluster() -> None:
@@ -131,7 +131,7 @@ def test_position_among_runs_of_one_namespace_claims_nothing_of_the_cluster() ->
 def test_many_holders_are_cut_in_the_text() -> None:
     book = Ledger({str(at): slot(f"run-{at}") for at in range(12)})
 
-    found = explanation.as_text(explanation.explain(waiting_seen(book=book)), NOW)
+    found = explanation_output.as_text(explanation.explain(waiting_seen(book=book)), NOW)
 
     assert "and 2 more" in found
     assert 10 == found.count("team/run-")
@@ -157,7 +157,7 @@ def test_leader_whose_lease_is_over_is_told_to_be_dead() -> None:
     said = "no controller is running; the last leader, replica-1, has been silent for 4m5s"
     assert f"No controller has reconciled the run yet: {said}." == text(dead)["why"]
     assert "replica-1, dead: its Lease was last renewed 4m5s ago" == text(dead)["controller"]
-    told = explanation.as_json(explanation.explain(dead))
+    told = explanation_output.as_json(explanation.explain(dead))
     assert ("replica-1", "2026-01-02T03:00:00Z") == (told["leader"], told["leaderSilentSince"])
     assert (
         "No controller has reconciled the run yet: the leader is replica-1." == text(alive)["why"]
@@ -248,7 +248,7 @@ def test_events_are_the_latest_in_order() -> None:
     found = explanation.explain(Observed(run=run(phase="Running"), now=NOW, events=events))
 
     assert [f"R{at}" for at in range(2, 12)] == [one.reason for one in found.events]
-    assert "5s ago      Normal   R11      Again. (x4)" in explanation.as_text(found, NOW)
+    assert "5s ago      Normal   R11      Again. (x4)" in explanation_output.as_text(found, NOW)
 
 
 def test_runs_that_do_not_wait_for_a_slot_are_no_candidates() -> None:
@@ -266,7 +266,7 @@ def test_runs_that_do_not_wait_for_a_slot_are_no_candidates() -> None:
 
 
 def test_json_has_the_same_in_kubernetes_spelling() -> None:
-    found = explanation.as_json(explanation.explain(waiting_seen()))
+    found = explanation_output.as_json(explanation.explain(waiting_seen()))
 
     assert {
         "name": "fix",

@@ -7,18 +7,19 @@ import pytest
 
 from controllers.agentctl.exits import CommandError
 from controllers.agentctl.run import submitted_run
+from controllers.agentctl.run.request import Request
 from controllers.runs import naming
 from controllers.runs.references.idempotency_claims import HASH_ANNOTATION
 from crds import hub
 
 
-def asked(**options: Any) -> submitted_run.Request:
-    chosen = {"namespace": "team", "agent": "coder", "text": "Mend it.", **options}
-    return submitted_run.Request(**chosen)
+def asked(**options: Any) -> Request:
+    chosen = {"agent": "coder", "text": "Mend it.", **options}
+    return Request(**chosen)
 
 
 def run(**options: Any) -> dict[str, Any]:
-    found = submitted_run.run(asked(**options))
+    found = submitted_run.run(asked(**options), "team")
     hub.agentrun.AgentRunSpec.model_validate(found["spec"])
     return found
 
@@ -102,7 +103,7 @@ def test_name_follows_from_agent_and_key() -> None:
 )
 def test_options_that_do_not_fit_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(CommandError) as caught:
-        submitted_run.run(asked(**options))
+        submitted_run.run(asked(**options), "team")
 
     assert words in str(caught.value)
 

@@ -28,7 +28,7 @@ from controllers.agentctl import cli
 from controllers.agentctl.archive import search as command
 from controllers.agentctl.exits import Exit
 from controllers.kube import JSON
-from controllers.runs.retention import archive
+from controllers.runs.retention import archive, archive_files
 from controllers.runs.retention.archive import ArchiveError, FileArchive, Keep
 
 NOW = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
@@ -427,7 +427,9 @@ def test_file_that_somebody_else_wrote_is_left_as_it_is(
 def test_line_that_is_no_run_is_passed_over(kept: FileArchive, path: pathlib.Path) -> None:
     kept.append([run("a")])
     with path.open("ab") as file:
-        file.write(archive._member(b'{"run": 1}\nnonsense\n'))  # noqa: SLF001 - what another version might write
+        file.write(
+            archive_files.member(b'{"run": 1}\nnonsense\n')
+        )  # another version might write this
     said: list[str] = []
 
     told = names(path.parent.parent, say=said.append)

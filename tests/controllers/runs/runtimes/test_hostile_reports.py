@@ -18,17 +18,20 @@ from hypothesis import strategies as st
 import crds
 from controllers.agentctl.run.logs import pod_logs, workspace_logs
 from controllers.runner import loop_control
-from controllers.runs import json_access, planner, projections, run_status, work
+from controllers.runs import json_access, projections, run_status
+from controllers.runs.planner import planner
 from controllers.runs.runtimes import custom, egress, outcomes, reports
 from controllers.runs.runtimes.base import Progress, Ref, RuntimeFault, Stage
 from controllers.runs.runtimes.local import launch, local, workspaces
 from controllers.runs.runtimes.workflow import (
     condition_child,
     loops,
+    step_transitions,
     workflow_files,
     workflow_state,
     workflow_steps,
 )
+from controllers.runs.work import work
 from crds import hub
 from schemagen import checking
 from schemagen.schema import structural
@@ -48,8 +51,8 @@ def assert_run_can_be_read(progress: Progress) -> None:
     body = run_world.run(phase="Running", attempt=1)
     seen = run_world.observed(body, progress=progress)
     plan = planner.reconcile(seen, NOW)
-    assert plan.standing is not None
-    status = run_status.written(plan.standing, seen.run, NOW)
+    assert plan.state is not None
+    status = run_status.written(plan.state, seen.run, NOW)
     assert status is not None
 
     text = json.dumps({**body, "status": status})
@@ -101,7 +104,7 @@ STATUS = structural.schema_of(hub.agentrun.AgentRun)["properties"]["status"]["pr
 STAGES = st.sampled_from([*Stage])
 
 
-def decided(state: Any, seen: dict[workflow_steps.Piece, Progress]) -> workflow_steps.Decision:
+def decided(state: Any, seen: dict[step_transitions.Piece, Progress]) -> workflow_steps.Decision:
     """A decision, with an answer to each condition."""
     answers: dict[loops.Question, bool | loops.ConditionError] = {}
     while True:
@@ -198,7 +201,7 @@ def test_condition_is_answered_or_has_none_whatever_the_control_file_holds(text:
 
     while True:
         try:
-            found = loops.goes_on(LOOP, 1, control, known)
+            found = loops.should_continue(LOOP, 1, control, known)
         except loops.ConditionError:
             return
         except loops.UnansweredError as unanswered:
@@ -217,7 +220,7 @@ class _Endpoint(custom.Custom):
     def __init__(self, answer: egress.Answer) -> None:
         self._answer = answer
         self._caller = self  # type: ignore[assignment]
-        self._told_to_end = collections.OrderedDict()
+        self._cancelled = collections.OrderedDict()
 
     async def call(self, *_: Any, **__: Any) -> egress.Answer:
         return self._answer

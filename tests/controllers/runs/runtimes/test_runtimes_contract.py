@@ -82,7 +82,7 @@ async def test_work_goes_on_until_it_succeeds(bench: Bench) -> None:
 
     assert {*seen[:-1]} <= UNDER_WAY
     assert progress.code is None
-    assert progress.look_again_seconds is None
+    assert progress.requeue_after_seconds is None
     assert 1 == await bench.starts(key)
 
 
@@ -107,7 +107,7 @@ async def test_work_under_way_says_when_there_may_be_news(bench: Bench) -> None:
     progress, _ = await bench.until(adapter, ref, Stage.RUNNING)
 
     # None is for what a watch tells.
-    assert progress.look_again_seconds is None or 0 < progress.look_again_seconds <= 60
+    assert progress.requeue_after_seconds is None or 0 < progress.requeue_after_seconds <= 60
     await adapter.cancel(progress.ref or ref)
 
 

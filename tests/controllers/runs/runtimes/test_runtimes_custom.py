@@ -290,7 +290,7 @@ async def test_phase_in_any_case(answering: Answering, said: dict[str, Any], sta
     progress = await peer.adapter.status(peer.ref)
 
     assert stage is progress.stage
-    assert (progress.look_again_seconds is None) == stage.is_ended
+    assert (progress.requeue_after_seconds is None) == stage.is_ended
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ async def test_polls_are_ever_further_apart(answering: Answering) -> None:
         progress = await peer.adapter.status(ref)
         assert progress.ref is not None
         ref = progress.ref
-        waits.append(progress.look_again_seconds)
+        waits.append(progress.requeue_after_seconds)
 
     assert [1, 2, 4, 8, 16, 30, 30] == waits
 
@@ -334,7 +334,7 @@ async def test_retry_after_is_honoured(answering: Answering, header: str, expect
 
     progress = await peer.adapter.status(peer.ref)
 
-    assert expected == progress.look_again_seconds
+    assert expected == progress.requeue_after_seconds
 
 
 @pytest.mark.parametrize("code", [404, 410])
@@ -667,7 +667,7 @@ def test_whatever_an_endpoint_says_is_progress_or_a_fault(status: int, body: str
 
     for read in (
         lambda: custom._remembered(answer, yarl.URL("http://x/runs")),  # noqa: SLF001
-        lambda: custom._seen(ref, answer, is_told=False),  # noqa: SLF001
+        lambda: custom._seen(ref, answer, is_cancelled=False),  # noqa: SLF001
         lambda: custom._progress(_outcome(answer)),  # noqa: SLF001
     ):
         try:

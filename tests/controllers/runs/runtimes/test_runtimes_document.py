@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from controllers.runs import work
 from controllers.runs.runtimes import custom
 from controllers.runs.runtimes.base import Ref, Stage, Work
+from controllers.runs.work import related_objects, work
 from crds.v1beta1 import agentrun
 from schemagen import yaml
 from tests.support import custom_bench
@@ -44,7 +44,7 @@ def piece(origin: str, uid: str = "uid") -> tuple[str, Work]:
     chosen["endpoint"] = chosen["endpoint"].replace("http://127.0.0.1:8080", origin)
     agent = {"spec": {"providerRef": {"name": "greeter"}}}
     provider = {"spec": {"runner": {"command": "agent-runner"}, "adapter": {"type": "Exec"}}}
-    ready = work.prepare(run, work.Related(agent=agent, provider=provider), 1)
+    ready = work.prepare(run, related_objects.Related(agent=agent, provider=provider), 1)
     assert isinstance(ready, work.Ready)
     return f"{uid}/1", ready.work
 
@@ -62,7 +62,7 @@ async def until(adapter: custom.Custom, ref: Ref, stage: Stage) -> str:
             if progress.stage is stage:
                 return progress.message
             assert not progress.stage.is_ended
-            assert 1 == progress.look_again_seconds
+            assert 1 == progress.requeue_after_seconds
             await asyncio.sleep(0.02)
 
 

@@ -20,7 +20,7 @@ def test_workspaces_are_in_the_state_directory_unless_told_otherwise(
     given: list[Any] = []
 
     def run(_: object, settings: Any) -> int:
-        given.append(settings.runtimes.workspaces)
+        given.append(replica.workspaces_of(settings))
         return 0
 
     monkeypatch.setattr(replica, "run", run)

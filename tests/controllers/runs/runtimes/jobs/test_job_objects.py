@@ -11,7 +11,7 @@ from controllers.runs import naming, projections
 from controllers.runs.runtimes.base import Code, RuntimeFault, Work
 from controllers.runs.runtimes.jobs import job_objects
 from crds.admission import settings
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 LARGE = "x" * 500_000
 PODS = settings.Pods(image="runner")
@@ -108,7 +108,7 @@ def test_prompt_has_a_path_like_any_file() -> None:
     (container,) = job(piece)["spec"]["template"]["spec"]["containers"]
 
     mounts = {one["mountPath"]: one.get("subPath") for one in container["volumeMounts"]}
-    assert "input-1" == mounts[effective_pod.SYSTEM_PROMPT]
+    assert "input-1" == mounts[pod_sources.SYSTEM_PROMPT]
     assert "Be kind." == config_map(piece)["data"]["input-1"]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controllers import kube
-from controllers.runs import caches, naming, planner, projections, run_status
+from controllers.runs import caches, naming, projections, run_status
+from controllers.runs.planner import planner
 from controllers.runs.runtimes.base import Progress, Stage
 from controllers.runs.runtimes.jobs import job
 from tests.support import run_world
@@ -170,7 +171,7 @@ async def test_job_without_pods_has_the_words_of_its_last_warning() -> None:
 
     text = "The pod has not started: FailedCreate: violates PodSecurity"
     assert ("FailedCreate", text) == (found.reason, found.message)
-    assert job.SLOW_START_SECONDS == found.look_again_seconds
+    assert job.SLOW_START_SECONDS == found.requeue_after_seconds
 
 
 async def test_events_are_read_late_seldom_and_never_once_something_runs() -> None:
@@ -180,11 +181,11 @@ async def test_events_are_read_late_seldom_and_never_once_something_runs() -> No
     told = await progress(600, waiting("ErrImagePull", ""), client=client)
     ready = await progress(60, client=client, ready=1)
 
-    assert (Stage.PENDING, "", 3.0) == (early.stage, early.message, early.look_again_seconds)
-    assert ("ErrImagePull", None) == (told.reason, told.look_again_seconds)
-    assert (Stage.RUNNING, "", None) == (ready.stage, ready.message, ready.look_again_seconds)
+    assert (Stage.PENDING, "", 3.0) == (early.stage, early.message, early.requeue_after_seconds)
+    assert ("ErrImagePull", None) == (told.reason, told.requeue_after_seconds)
+    assert (Stage.RUNNING, "", None) == (ready.stage, ready.message, ready.requeue_after_seconds)
     assert 0 == client.lists
-    assert job.SLOW_AGAIN_SECONDS == (await progress(600, client=client)).look_again_seconds
+    assert job.SLOW_AGAIN_SECONDS == (await progress(600, client=client)).requeue_after_seconds
 
 
 def test_status_of_the_run_says_why_until_it_runs() -> None:
@@ -197,10 +198,10 @@ def test_status_of_the_run_says_why_until_it_runs() -> None:
         dataclasses.replace(seen, progress=Progress(stage=Stage.RUNNING, message="chatter")), NOW
     )
 
-    assert pending.standing is not None
-    assert begun.standing is not None
-    assert ("Starting", "ErrImagePull", "why") == outline(pending.standing)
-    assert ("Running", "Running", "") == outline(begun.standing)
+    assert pending.state is not None
+    assert begun.state is not None
+    assert ("Starting", "ErrImagePull", "why") == outline(pending.state)
+    assert ("Running", "Running", "") == outline(begun.state)
     assert [("Waiting", "why", True)] == [
         (one.reason, one.note, one.is_warning) for one in pending.events
     ]
@@ -222,11 +223,11 @@ def test_what_has_run_never_starts_again(stage: Stage) -> None:
         run_world.run(None, **running), progress=Progress(stage=stage), has_slot=True
     )
 
-    standing = planner.reconcile(seen, NOW).standing
+    run_state = planner.reconcile(seen, NOW).state
 
-    assert standing is not None
-    assert "Running" == standing.phase
+    assert run_state is not None
+    assert "Running" == run_state.phase
 
 
-def outline(standing: run_status.Standing) -> tuple[str, str, str]:
-    return standing.phase, standing.reason, standing.message
+def outline(run_state: run_status.RunState) -> tuple[str, str, str]:
+    return run_state.phase, run_state.reason, run_state.message

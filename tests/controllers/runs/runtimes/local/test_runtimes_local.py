@@ -646,7 +646,7 @@ async def test_real_runner_is_run_as_in_a_pod(tmp_path: pathlib.Path) -> None:
         provider=provider(env=[{"name": "GREETING", "value": "{{inputs.behaviour}}"}]),
         runner_json={**work.runner_json, "adapter": {"type": "exec", "exec": exec_}},
     )
-    adapter = local.Local(tmp_path / "root", look_again_seconds=0.02)
+    adapter = local.Local(tmp_path / "root", requeue_after_seconds=0.02)
 
     ref = await adapter.submit(key, work)
     progress, _ = await bench.until(adapter, ref, Stage.SUCCEEDED)
@@ -664,7 +664,7 @@ async def test_real_runner_is_cancelled(tmp_path: pathlib.Path) -> None:
     work = dataclasses.replace(
         work, runner_json={"provider": "p", "adapter": {"type": "exec", "exec": exec_}}
     )
-    adapter = local.Local(tmp_path, look_again_seconds=0.02)
+    adapter = local.Local(tmp_path, requeue_after_seconds=0.02)
 
     ref = await adapter.submit(key, work)
     await until((bench.place(key).workspace / "ready").exists)

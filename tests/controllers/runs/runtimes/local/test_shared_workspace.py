@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from controllers import kube
-from controllers.runs import work
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage, Work
 from controllers.runs.runtimes.jobs import job_objects
 from controllers.runs.runtimes.local import launch, local, workspaces
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
+from controllers.runs.work import work
 from crds.admission import agentrun, settings
 from schemagen import Facts
 from tests.support.run_world import related, run
@@ -97,7 +97,7 @@ def test_persistent_state_of_a_loop_may_be_in_the_workspace() -> None:
 
 async def carried_out(root: pathlib.Path, piece: Work) -> tuple[Progress, list[str]]:
     """Execute a workflow locally with the agent-runner; return its end, and its steps' logs."""
-    inner = local.Local(root, look_again_seconds=0.02)
+    inner = local.Local(root, requeue_after_seconds=0.02)
     runtime = WorkflowRuntime(inner, now=kube.utc_now)
     ref = await runtime.submit("uid-1/1", piece)
     async with asyncio.timeout(120):

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import work
 from controllers.runs.runtimes.base import Code, Ref, Stage, Work
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
+from controllers.runs.work import work
 from tests.support import run_world
 from tests.support.step_runtime import StepRuntime
 

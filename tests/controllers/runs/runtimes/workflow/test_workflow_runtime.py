@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies
 
-from controllers.runs import projections, work
+from controllers.runs import projections
 from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
+from controllers.runs.work import work
 from crds import hub
 from tests.support import depth, run_world
 from tests.support.step_runtime import Crash, StepRuntime
@@ -226,7 +227,7 @@ async def test_workflow_ends_only_when_what_a_killed_controller_started_has_ende
     flow.end("2.1.1", Stage.CANCELLED)
     over = await flow.look()
 
-    assert (Stage.CANCELLING, 1.0) == (ending.stage, ending.look_again_seconds)
+    assert (Stage.CANCELLING, 1.0) == (ending.stage, ending.requeue_after_seconds)
     assert (Stage.FAILED, []) == (over.stage, flow.inner.working)
 
 
@@ -270,7 +271,7 @@ async def test_step_that_finds_no_room_is_told_and_submitted_again() -> None:
     assert (Stage.PENDING, "exceeded quota", 7.0) == (
         waiting.stage,
         waiting.message,
-        waiting.look_again_seconds,
+        waiting.requeue_after_seconds,
     )
     assert [("a", "Succeeded", ""), ("b", "Pending", "exceeded quota")] == told
     assert (Stage.RUNNING, ("b", "Running", "")) == (going.stage, flow.steps()[1])

@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies
 from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import Code, Progress, Stage
 from controllers.runs.runtimes.workflow import condition_child, loops, workflow_steps
-from controllers.runs.runtimes.workflow.workflow_steps import Decision, Piece
+from controllers.runs.runtimes.workflow.step_transitions import Piece
+from controllers.runs.runtimes.workflow.workflow_steps import Decision
 from crds import hub
 from tests.support import depth
 from tests.support.run_world import NOW
@@ -49,14 +50,14 @@ def answer(question: loops.Question) -> bool | loops.ConditionError:
         return loops.ConditionError(f"condition {question.excerpt!r}: {error}")
 
 
-def goes_on(loop: dict[str, Any], control: object) -> tuple[bool, str]:
+def should_continue(loop: dict[str, Any], control: object) -> tuple[bool, str]:
     """Return whether there is a second iteration."""
     given = control if isinstance(control, reports.Control) else reports.Control(control)
     try:
-        return loops.goes_on(loop, 1, given, {})
+        return loops.should_continue(loop, 1, given, {})
     except loops.UnansweredError as unanswered:
         known = {unanswered.question: answer(unanswered.question)}
-    return loops.goes_on(loop, 1, given, known)
+    return loops.should_continue(loop, 1, given, known)
 
 
 def phases(decision: Decision) -> list[str]:
@@ -111,7 +112,7 @@ def test_failed_step_is_tried_again_after_a_pause_and_then_fails_the_workflow() 
     failed = decide(steps, again.state, {Piece(0, 1, 2): FAILED})
 
     assert ["Retrying", "Pending"] == phases(waiting)
-    assert NOW + dt.timedelta(seconds=30) == early.look_again
+    assert NOW + dt.timedelta(seconds=30) == early.requeue_at
     assert ((), (Piece(0, 1, 2),)) == (early.start, again.start)
     assert (Stage.FAILED, "WorkflowStepFailed", ()) == (failed.stage, failed.reason, failed.start)
     assert "Step 'a' failed: no" == failed.message
@@ -140,7 +141,7 @@ def test_step_that_takes_too_long_is_ended_and_tried_again() -> None:
     ended = decide(steps, first.state, running, now=late)
     over = decide(steps, ended.state, {Piece(0, 1, 1): Progress(stage=Stage.CANCELLED)}, now=late)
 
-    assert (late, ()) == (meanwhile.look_again, meanwhile.cancel)
+    assert (late, ()) == (meanwhile.requeue_at, meanwhile.cancel)
     assert (Piece(0, 1, 1),) == ended.cancel
     assert (["Retrying"], "The attempt exceeded its deadline.") == (
         phases(over),
@@ -207,7 +208,7 @@ def test_step_is_repeated_while_its_condition_holds() -> None:
     ],
 )
 def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[bool, str]) -> None:
-    assert expected == goes_on({**LOOP, **changes}, control)
+    assert expected == should_continue({**LOOP, **changes}, control)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_loop_without_an_answer_fails(
     condition: dict[str, Any], control: object, words: str
 ) -> None:
     with pytest.raises(loops.ConditionError, match=words):
-        goes_on({"maxIterations": 5, "while": condition}, control)
+        should_continue({"maxIterations": 5, "while": condition}, control)
 
 
 STEP = strategies.fixed_dictionaries(

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import work
 from controllers.runs.api_constants import Reason
 from controllers.runs.retries import Backoff
+from controllers.runs.work import work
 from crds.admission import settings
 from tests.support.run_world import agent, related, run
 

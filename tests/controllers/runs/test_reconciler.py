@@ -1,4 +1,4 @@
-"""One look at a run after another, with real caches and a ledger, on the API server in process."""
+"""One reconciliation after another, with real caches and a ledger, on the API server in process."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,12 @@ import pytest
 import crds
 from controllers import kube, ledger
 from controllers.kube import testing
-from controllers.runs import projections, reconciler
+from controllers.runs import projections
 from controllers.runs.caches import Caches
+from controllers.runs.reconciler import CONFLICT_SECONDS, NotLeadingError, Reconciler
 from controllers.runs.references import work_records
 from controllers.runs.runtimes.jobs import job
-from controllers.runs.slots.slot_allocator import Admitter
+from controllers.runs.slots.slot_allocator import SlotAllocator
 from tests.support import run_platform
 
 TEAM = "team"
@@ -23,18 +24,18 @@ KEY = kube.Key(TEAM, "fix")
 
 @dataclasses.dataclass
 class Bench:
-    """An interpreter whose looks are taken by the test."""
+    """A reconciler that the test calls."""
 
     server: testing.ApiServer
     client: kube.Client
     place: run_platform.Place
     caches: Caches
-    interpreter: reconciler.Interpreter
-    admitter: Admitter
+    reconciler: Reconciler
+    allocator: SlotAllocator
     leads: bool = True
 
-    async def look(self) -> float | None:
-        """Look at the run once the caches have seen all writes so far."""
+    async def reconcile(self) -> float | None:
+        """Reconcile the run once the caches have seen all writes so far."""
         version = str(self.server.storage.revision)
         await self.client.patch(
             projections.RUNS,
@@ -44,22 +45,22 @@ class Bench:
         )
         run = await self.place.read("fix")
         await self.caches.runs.wait_for(run["metadata"]["resourceVersion"])
-        return await self.interpreter.look(KEY)
+        return await self.reconciler.reconcile(KEY)
 
     async def status(self) -> kube.JSON:
         """The status of the run."""
         return (await self.place.read("fix")).get("status") or {}
 
     async def admitted(self) -> None:
-        """Create the run and look at it until it has a slot."""
+        """Create the run and reconcile it until it has a slot."""
         uid = (await self.place.run("fix"))["metadata"]["uid"]
-        await self.look()
-        await testing.settle(lambda: self.admitter.holds(uid))
+        await self.reconcile()
+        await testing.settle(lambda: self.allocator.holds(uid))
 
     async def submitted(self) -> kube.JSON:
-        """Look until the run has a Job; return the run."""
+        """Reconcile until the run has a Job; return the run."""
         await self.admitted()
-        await self.look()
+        await self.reconcile()
         return await self.place.read("fix")
 
 
@@ -79,17 +80,17 @@ async def bench() -> AsyncIterator[Bench]:
             return ledger.Ledger()
 
         book = ledger.Book(client, ("home", "ledger"), limits)
-        admitter = Admitter(book, limits, survey, queue.add, epoch=1, now=clock.now)
+        allocator = SlotAllocator(book, limits, survey, queue.add, epoch=1, now=clock.now)
         recorder = await stack.enter_async_context(
             kube.Recorder(client, "agents-controller", "a", clock=clock.seconds, now=clock.now)
         )
         runtime = job.JobRuntime(client, caches.jobs, caches.pods, now=clock.now)
         made: list[Bench] = []
-        looking = reconciler.Interpreter(
+        subject = Reconciler(
             client,
             caches,
             {"Job": runtime},
-            admitter,
+            allocator,
             recorder,
             records=work_records.Records(client, "home"),
             leads=lambda: made[0].leads,
@@ -97,10 +98,10 @@ async def bench() -> AsyncIterator[Bench]:
             now=clock.now,
             dice=lambda: 0.5,
         )
-        made.append(Bench(server, client, place, caches, looking, admitter))
-        works = [admitter.run(), *(one.run() for one in caches.reflectors())]
+        made.append(Bench(server, client, place, caches, subject, allocator))
+        works = [allocator.run(), *(one.run() for one in caches.reflectors())]
         tasks = [asyncio.ensure_future(work) for work in works]
-        await admitter.opened.wait()
+        await allocator.opened.wait()
         await asyncio.sleep(1)
         yield made[0]
         for task in tasks:
@@ -111,14 +112,14 @@ async def bench() -> AsyncIterator[Bench]:
 @testing.virtual_time
 async def test_run_that_is_gone_is_no_work() -> None:
     async with bench() as b:
-        assert await b.interpreter.look(KEY) is None
+        assert await b.reconciler.reconcile(KEY) is None
 
 
 @testing.virtual_time
 async def test_run_is_queued_then_submitted_once() -> None:
     async with bench() as b:
         run = await b.submitted()
-        await b.look()
+        await b.reconcile()
 
         (made,) = await b.place.jobs("fix")
         assert run["status"]["runtimeRef"]["uid"] == made["metadata"]["uid"]
@@ -132,15 +133,15 @@ async def test_nothing_is_written_without_the_lease() -> None:
         before = await b.status()
         b.leads = False
 
-        with pytest.raises(reconciler.NotLeadingError):
-            await b.look()
+        with pytest.raises(NotLeadingError):
+            await b.reconcile()
 
         assert before == await b.status()
         assert [] == await b.place.jobs()
 
 
 @testing.virtual_time
-async def test_conflict_is_left_to_the_next_look() -> None:
+async def test_conflict_is_left_to_the_next_reconciliation() -> None:
     async with bench() as b:
         await b.admitted()
         fault = testing.Fault(
@@ -150,11 +151,11 @@ async def test_conflict_is_left_to_the_next_look() -> None:
         await b.caches.runs.wait_for(run["metadata"]["resourceVersion"])
         b.server.inject(fault)
 
-        seconds = await b.interpreter.look(KEY)
+        seconds = await b.reconciler.reconcile(KEY)
         fault.stop()
-        await b.look()
+        await b.reconcile()
 
-        assert reconciler.CONFLICT_SECONDS == seconds
+        assert CONFLICT_SECONDS == seconds
         assert 1 == len(await b.place.jobs("fix"))
         assert (await b.status())["runtimeRef"]["name"]
 
@@ -165,9 +166,9 @@ async def test_crash_between_job_and_status_makes_no_second_job() -> None:
         await b.admitted()
         b.server.inject(testing.Fault(verb="create", plural="jobs", loses_answer=True))
         with contextlib.suppress(kube.KubeError):
-            await b.look()
+            await b.reconcile()
 
-        await b.look()
+        await b.reconcile()
 
         assert 1 == len(await b.place.jobs("fix"))
         assert (await b.status())["runtimeRef"]["name"]
@@ -180,8 +181,8 @@ async def test_run_that_was_deleted_with_a_slot_is_left_to_the_reaper() -> None:
         await b.client.delete(projections.RUNS, "fix", namespace=TEAM)
         await asyncio.sleep(1)
 
-        assert await b.interpreter.look(KEY) is None
+        assert await b.reconciler.reconcile(KEY) is None
 
-        assert {uid} == b.interpreter.orphaned
+        assert {uid} == b.reconciler.orphaned
         assert [] == b.server.objects(projections.JOBS, TEAM)
-        assert b.admitter.holds(uid)
+        assert b.allocator.holds(uid)

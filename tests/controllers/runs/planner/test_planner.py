@@ -1,6 +1,5 @@
 """Plans for a run: case by case, and along all its possible paths."""
 
-import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -8,27 +7,21 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controllers.runs import naming, planner, projections, run_status, work
+from controllers.runs import naming, run_status
 from controllers.runs.api_constants import EventReason, Phase, Reason
-from controllers.runs.planner import Claim, Do
+from controllers.runs.planner import actions, observation, planner
+from controllers.runs.planner.actions import Action
+from controllers.runs.planner.observation import Claim
 from controllers.runs.retries import MAX_DISRUPTIONS
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
+from controllers.runs.work import work
 from crds import hub
 from tests.support import depth
-from tests.support.run_world import NOW, World, agent, observed, related, run
+from tests.support.run_world import NOW, RUNNING, World, observed, related, run
 
 
 def said(status: dict[str, Any]) -> dict[str, str]:
     return {one["type"]: f"{one['status']} {one['reason']}" for one in status["conditions"]}
-
-
-RUNNING: dict[str, Any] = {
-    "phase": "Running",
-    "reason": "Submitted",
-    "attempt": 1,
-    "observedGeneration": 1,
-    "startTime": "2026-11-28T12:00:00Z",
-}
 
 
 def test_run_is_submitted_and_succeeds() -> None:
@@ -81,8 +74,8 @@ def test_new_leader_goes_on_with_since_when_a_run_waits() -> None:
 
     plan = planner.reconcile(seen, NOW)
 
-    assert plan.standing is not None
-    assert plan.standing.blocked_since == NOW - dt.timedelta(hours=1)
+    assert plan.state is not None
+    assert plan.state.blocked_since == NOW - dt.timedelta(hours=1)
 
 
 def test_missing_agent_is_waited_for() -> None:
@@ -169,9 +162,9 @@ def test_suspended_run_costs_nothing_while_it_waits() -> None:
     world = World({"suspend": True})
     plan = world.look()
 
-    assert plan.look_again_seconds is None
-    assert not planner.needs_inputs(world.view, has_slot=False)
-    assert planner.needs_inputs(world.view, has_slot=True)
+    assert plan.requeue_after_seconds is None
+    assert not observation.needs_inputs(world.view, has_slot=False)
+    assert observation.needs_inputs(world.view, has_slot=True)
 
 
 def test_run_that_takes_too_long_fails() -> None:
@@ -185,7 +178,7 @@ def test_run_that_takes_too_long_fails() -> None:
     world.end(Stage.SUCCEEDED)
     world.look()
 
-    assert 3600 == before.look_again_seconds
+    assert 3600 == before.requeue_after_seconds
     assert ("Failed", "TimedOut") == (world.phase, world.statuses[-1]["reason"])
 
 
@@ -211,7 +204,7 @@ def test_failed_attempt_is_tried_again_after_a_pause_that_survives_the_controlle
     )
     assert "False Retrying" == said(waiting)["InProgress"]
     assert not held
-    assert (False, 5.0, True) == (early.wants_slot, early.look_again_seconds, late.wants_slot)
+    assert (False, 5.0, True) == (early.wants_slot, early.requeue_after_seconds, late.wants_slot)
     assert {"uid-1/1": Stage.FAILED, "uid-1/2": Stage.FAILED} == world.stages
     assert [
         (number, "Failed", "Failed", naming.of_key(f"uid-1/{number}")) for number in (1, 2)
@@ -231,8 +224,8 @@ def test_attempt_that_cannot_succeed_is_not_tried_again() -> None:
 
     plan = planner.reconcile(seen, NOW)
 
-    assert plan.standing is not None
-    assert (Phase.FAILED, "RunnerFailed") == (plan.standing.phase, plan.standing.reason)
+    assert plan.state is not None
+    assert (Phase.FAILED, "RunnerFailed") == (plan.state.phase, plan.state.reason)
 
 
 def test_work_that_went_away_is_buried_before_the_run_fails() -> None:
@@ -244,9 +237,9 @@ def test_work_that_went_away_is_buried_before_the_run_fails() -> None:
         observed(run(**RUNNING), progress=buried), NOW + dt.timedelta(seconds=1)
     )
 
-    assert Do.CANCEL is plan.action
-    assert after.standing is not None
-    assert (Phase.FAILED, "JobMissing") == (after.standing.phase, after.standing.reason)
+    assert Action.CANCEL is plan.action
+    assert after.state is not None
+    assert (Phase.FAILED, "JobMissing") == (after.state.phase, after.state.reason)
 
 
 def test_run_whose_key_is_anothers_fails_before_anything_ran() -> None:
@@ -265,7 +258,7 @@ def test_key_is_claimed_before_a_slot_is_asked_for() -> None:
 
     plan = planner.reconcile(seen, NOW)
 
-    assert (Do.CLAIM, False) == (plan.action, plan.wants_slot)
+    assert (Action.CLAIM, False) == (plan.action, plan.wants_slot)
 
 
 def test_template_is_never_carried_out() -> None:
@@ -301,13 +294,13 @@ def test_submission_that_may_work_later_keeps_the_slot_and_is_tried_again(
 ) -> None:
     plan = planner.reconcile(observed(run(), has_slot=True, fault=fault), NOW)
 
-    assert plan.standing is not None
+    assert plan.state is not None
     assert (phase, reason, 5.0) == (
-        plan.standing.phase,
-        plan.standing.reason,
-        plan.look_again_seconds,
+        plan.state.phase,
+        plan.state.reason,
+        plan.requeue_after_seconds,
     )
-    assert plan.standing.next_attempt == NOW + dt.timedelta(seconds=5)
+    assert plan.state.next_attempt == NOW + dt.timedelta(seconds=5)
 
 
 def test_pauses_between_submissions_double() -> None:
@@ -319,7 +312,7 @@ def test_pauses_between_submissions_double() -> None:
         observed(failed, has_slot=True, fault=RuntimeFault(Code.RETRYABLE, "no answer")), NOW
     )
 
-    assert 40.0 == plan.look_again_seconds
+    assert 40.0 == plan.requeue_after_seconds
 
 
 def test_submission_that_never_works_is_buried_before_the_slot_is_freed() -> None:
@@ -330,108 +323,40 @@ def test_submission_that_never_works_is_buried_before_the_slot_is_freed() -> Non
 
     plans = [planner.reconcile(one, NOW) for one in (first, buried, freed)]
 
-    assert [Do.CANCEL, Do.FREE, None] == [plan.action for plan in plans]
-    assert plans[-1].standing is not None
+    assert [Action.CANCEL, Action.FREE, None] == [plan.action for plan in plans]
+    assert plans[-1].state is not None
     assert (Phase.FAILED, "SubmitFailed") == (
-        plans[-1].standing.phase,
-        plans[-1].standing.reason,
+        plans[-1].state.phase,
+        plans[-1].state.reason,
     )
-
-
-FINALIZER = ["agents.proompteng.ai/runtime"]
-
-
-def deleted(**changes: Any) -> dict[str, Any]:
-    body = run(**changes)
-    body["metadata"] |= {"deletionTimestamp": "2026-11-28T12:00:00Z", "finalizers": FINALIZER}
-    return body
-
-
-@pytest.mark.parametrize(
-    ("body", "progress", "has_slot", "expected"),
-    [
-        (deleted(**RUNNING), Stage.RUNNING, True, Do.CANCEL),
-        (deleted(**RUNNING), Stage.CANCELLING, True, None),
-        (deleted(**RUNNING), Stage.CANCELLED, True, Do.FREE),
-        (deleted(**RUNNING), Stage.CANCELLED, False, Do.REMOVE_FINALIZER),
-        (deleted(), None, True, Do.CANCEL),
-        (deleted(), None, False, Do.REMOVE_FINALIZER),
-        (deleted(phase="Succeeded"), None, False, Do.REMOVE_FINALIZER),
-        (deleted(phase="Succeeded"), None, True, Do.REMOVE_FINALIZER),
-    ],
-)
-def test_deleted_run_goes_when_nothing_of_it_runs(
-    *, body: dict[str, Any], progress: Stage | None, has_slot: bool, expected: Do | None
-) -> None:
-    seen = observed(
-        body, has_slot=has_slot, progress=Progress(stage=progress) if progress else None
-    )
-
-    assert expected is planner.reconcile(seen, NOW).action
 
 
 def test_status_that_says_that_a_run_ended_frees_no_slot() -> None:
     seen = observed(run(phase="Succeeded"), has_slot=True)
 
-    assert planner.Plan() == planner.reconcile(seen, NOW)
-
-
-GONE = RuntimeFault(Code.RETRYABLE, "expected an answer from https://gone.example, got none.")
-BLOCKED = (
-    "The work of the deleted run cannot be stopped. Once it is known to have ended, release "
-    "the run with `agentctl run release fix -n team`: expected an answer from "
-    "https://gone.example, got none."
-)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "reason", "standing", "events"),
-    [
-        (599, "Running", None, ()),
-        (
-            600,
-            "Running",
-            BLOCKED,
-            (planner.Event(EventReason.CLEANUP_BLOCKED, BLOCKED, is_warning=True),),
-        ),
-        (9000, "CleanupBlocked", BLOCKED, ()),
-    ],
-)
-def test_deleted_run_whose_endpoint_is_gone_names_the_way_out_after_a_while(
-    seconds: int, reason: str, standing: str | None, events: tuple[planner.Event, ...]
-) -> None:
-    body = deleted(**{**RUNNING, "reason": reason})
-    now = NOW + dt.timedelta(seconds=seconds)
-
-    plan = planner.reconcile(observed(body, has_slot=True, unreachable=GONE), now)
-
-    assert (None, events, 15.0) == (plan.action, plan.events, plan.look_again_seconds)
-    assert standing == (plan.standing and plan.standing.message)
-    if plan.standing:
-        status = run_status.written(plan.standing, projections.of(projections.Run, body), now)
-        assert status is not None
-        (condition,) = [one for one in status["conditions"] if one["type"] == "CleanupBlocked"]
-        assert ("True", "CleanupBlocked", BLOCKED) == (
-            *(condition["status"], condition["reason"], condition["message"]),
-        )
+    assert actions.Plan() == planner.reconcile(seen, NOW)
 
 
 @pytest.mark.parametrize(("failures", "expected"), [("x", 1), (-5, 1), (3, 4), (10**30, 1001)])
 def test_forged_number_of_failures_is_bounded(failures: Any, expected: int) -> None:
     ref = {"name": "n", "extra": {"submitFailures": failures}}
-    seen = observed(run(phase="Pending", runtimeRef=ref), has_slot=True, fault=GONE)
+    seen = observed(
+        run(phase="Pending", runtimeRef=ref),
+        has_slot=True,
+        fault=RuntimeFault(Code.RETRYABLE, "no answer"),
+    )
 
     plan = planner.reconcile(seen, NOW)
 
-    assert plan.standing is not None
-    assert plan.standing.ref is not None
-    assert {"submitFailures": expected} == plan.standing.ref.extra
+    assert plan.state is not None
+    assert plan.state.ref is not None
+    assert {"submitFailures": expected} == plan.state.ref.extra
 
 
 def test_finalizer_is_there_before_what_kubernetes_does_not_collect_starts() -> None:
     plan = planner.reconcile(observed(run(), is_collected=False, has_slot=True), NOW)
 
-    assert Do.ADD_FINALIZER is plan.action
+    assert Action.ADD_FINALIZER is plan.action
 
 
 def test_claim_is_believed_of_who_was_accepted_before() -> None:
@@ -462,7 +387,7 @@ class Ways(RuleBasedStateMachine):
     def crash_after_one_action(self) -> None:
         seen = self.world.observe()
         plan = planner.reconcile(seen, self.world.now)
-        if plan.action is Do.SUBMIT:
+        if plan.action is Action.SUBMIT:
             assert seen.ref is not None
             self.world.stages.setdefault(seen.ref.key, Stage.PENDING)
         elif plan.action is not None:
@@ -549,8 +474,8 @@ def test_status_that_says_the_same_is_not_written_again() -> None:
     world.look()
     plan = world.look()
 
-    assert plan.standing is not None
-    assert run_status.written(plan.standing, world.view, NOW + dt.timedelta(days=1)) is None
+    assert plan.state is not None
+    assert run_status.written(plan.state, world.view, NOW + dt.timedelta(days=1)) is None
 
 
 def test_history_keeps_the_latest_attempts_with_their_exit_codes() -> None:
@@ -562,8 +487,8 @@ def test_history_keeps_the_latest_attempts_with_their_exit_codes() -> None:
 
     plan = planner.reconcile(seen, NOW)
 
-    assert plan.standing is not None
-    written = run_status.written(plan.standing, seen.run, NOW)
+    assert plan.state is not None
+    written = run_status.written(plan.state, seen.run, NOW)
     assert written is not None
     assert list(range(6, 26)) == [one["number"] for one in written["attempts"]]
     assert ("RunnerFailed", 3) == (
@@ -585,8 +510,8 @@ def test_time_in_a_queue_does_not_count() -> None:
         for progress in (held, let_go, Progress(stage=Stage.RUNNING))
     ]
 
-    assert [None, None, Do.CANCEL] == [plan.action for plan in plans]
-    assert [None, 1800.0, None] == [plan.look_again_seconds for plan in plans]
+    assert [None, None, Action.CANCEL] == [plan.action for plan in plans]
+    assert [None, 1800.0, None] == [plan.requeue_after_seconds for plan in plans]
 
 
 def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> None:
@@ -595,69 +520,14 @@ def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> No
 
     plan = planner.reconcile(observed(body, progress=gone), NOW)
 
-    assert plan.standing is not None
-    assert plan.standing.message == (
+    assert plan.state is not None
+    assert plan.state.message == (
         "The run was cancelled. Its slot is held for 35 s, until no in-flight request can create "
         "its Job, because its name could not be reserved: no Jobs today"
     )
 
 
 # ------------------------------------------------------------- what never ran, what was taken away
-
-STARTING: dict[str, Any] = {
-    "phase": "Starting",
-    "reason": "ImagePullBackOff",
-    "message": "The pod has not started.",
-    "attempt": 1,
-    "startTime": "2026-11-28T12:00:00Z",
-}
-
-
-def starting(stage: Stage = Stage.PENDING) -> planner.Observed:
-    """A run whose Job has waited for its pod since its submission; the limit is 90 minutes."""
-    progress = Progress(stage=stage, reason="ImagePullBackOff", started=NOW)
-    body = run(**STARTING)
-    prepared = work.prepare(body, related(agent=agent(runDefaults={"startTimeout": "1h30m"})), 1)
-    return observed(body, progress=progress, inputs=prepared)
-
-
-@pytest.mark.parametrize(("minutes", "action"), [(89, None), (90, Do.CANCEL)])
-def test_attempt_that_does_not_run_in_time_is_ended(minutes: int, action: Do | None) -> None:
-    plan = planner.reconcile(starting(), NOW + dt.timedelta(minutes=minutes))
-
-    assert (action, 60.0 if action is None else None) == (plan.action, plan.look_again_seconds)
-
-
-def test_time_to_start_does_not_pass_while_a_job_may_have_no_pod() -> None:
-    seen = starting()
-    assert seen.progress is not None
-    suspended = dataclasses.replace(seen.progress, started=None)
-
-    plan = planner.reconcile(
-        dataclasses.replace(seen, progress=suspended), NOW + dt.timedelta(hours=10)
-    )
-
-    assert plan.action is None
-
-
-def test_attempt_that_did_not_run_in_time_failed_and_says_why() -> None:
-    seen = starting(Stage.CANCELLED)
-
-    plan = planner.reconcile(seen, NOW + dt.timedelta(minutes=90))
-
-    assert plan.standing is not None
-    assert ("Failed", "StartTimedOut") == (plan.standing.phase, plan.standing.reason)
-    assert plan.standing.message.endswith("13:30:00+00:00. The pod has not started.")
-
-
-@pytest.mark.parametrize("spec", [{"cancel": True}, {}])
-def test_attempt_that_was_ended_earlier_was_cancelled(spec: dict[str, Any]) -> None:
-    seen = observed(run(spec, **STARTING), progress=Progress(stage=Stage.CANCELLED))
-
-    standing = planner.reconcile(seen, NOW + dt.timedelta(minutes=59)).standing
-
-    assert standing is not None
-    assert "Cancelled" == standing.phase
 
 
 @pytest.mark.parametrize(

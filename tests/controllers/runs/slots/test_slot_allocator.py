@@ -7,18 +7,18 @@ from collections.abc import AsyncIterator
 
 from controllers import kube, ledger
 from controllers.kube import testing
-from controllers.runs.slots.slot_allocator import Admitter
+from controllers.runs.slots.slot_allocator import SlotAllocator
 
 PLACE = ("default", "ledger")
 
 
 @dataclasses.dataclass
 class Desk:
-    """An admitter at work, and the runs that it woke."""
+    """An allocator at work, and the runs that it woke."""
 
     server: testing.ApiServer
     client: kube.Client
-    admitter: Admitter
+    allocator: SlotAllocator
     woken: list[str]
 
     async def stored(self) -> list[str]:
@@ -37,7 +37,7 @@ async def desk(found: ledger.Ledger | None = None, **limits: int) -> AsyncIterat
             return found or ledger.Ledger()
 
         bounds = ledger.Limits(**limits)
-        admitter = Admitter(
+        allocator = SlotAllocator(
             ledger.Book(client, PLACE, bounds, dice=lambda: 0.5),
             bounds,
             survey,
@@ -45,9 +45,9 @@ async def desk(found: ledger.Ledger | None = None, **limits: int) -> AsyncIterat
             epoch=1,
             now=server.clock.now,
         )
-        admitting = asyncio.create_task(admitter.run())
-        await admitter.opened.wait()
-        yield Desk(server, client, admitter, woken)
+        admitting = asyncio.create_task(allocator.run())
+        await allocator.opened.wait()
+        yield Desk(server, client, allocator, woken)
         admitting.cancel()
         await asyncio.gather(admitting, return_exceptions=True)
 
@@ -60,7 +60,7 @@ def candidate(name: str, agent: str = "coder", **more: int) -> ledger.Candidate:
 async def test_requests_of_a_moment_are_granted_by_one_write() -> None:
     async with desk() as d:
         for name in "abc":
-            d.admitter.ask(candidate(name))
+            d.allocator.ask(candidate(name))
 
         await testing.settle(lambda: len(d.woken) == 3)
 
@@ -71,15 +71,15 @@ async def test_requests_of_a_moment_are_granted_by_one_write() -> None:
 @testing.virtual_time
 async def test_freed_slot_goes_to_who_waits() -> None:
     async with desk(cluster=1) as d:
-        d.admitter.ask(candidate("a"))
-        await testing.settle(lambda: d.admitter.holds("uid-a"))
-        d.admitter.ask(candidate("b"))
+        d.allocator.ask(candidate("a"))
+        await testing.settle(lambda: d.allocator.holds("uid-a"))
+        d.allocator.ask(candidate("b"))
         await asyncio.sleep(60)
-        blocked = d.admitter.blocked("uid-b")
+        blocked = d.allocator.blocked("uid-b")
 
-        d.admitter.free("uid-a", 1)
+        d.allocator.free("uid-a", 1)
 
-        await testing.settle(lambda: d.admitter.holds("uid-b"))
+        await testing.settle(lambda: d.allocator.holds("uid-b"))
         assert blocked is not None
         assert ["uid-b"] == await d.stored()
 
@@ -89,11 +89,11 @@ async def test_lost_ledger_is_rebuilt_and_admits_nobody_meanwhile() -> None:
     slot = ledger.Slot("team", "coder", 0, 0.0, "a", 1)
     async with desk(ledger.Ledger({"uid-a": slot})) as d:
         await d.client.delete(kube.CONFIG_MAPS, PLACE[1], namespace=PLACE[0])
-        d.admitter.ask(candidate("b"))
+        d.allocator.ask(candidate("b"))
 
-        await testing.settle(lambda: not d.admitter.opened.is_set())
-        assert not d.admitter.may_start("uid-b", 1)
-        await testing.settle(lambda: d.admitter.may_start("uid-b", 1))
+        await testing.settle(lambda: not d.allocator.opened.is_set())
+        assert not d.allocator.may_start("uid-b", 1)
+        await testing.settle(lambda: d.allocator.may_start("uid-b", 1))
 
         assert ["uid-a", "uid-b"] == await d.stored()
 
@@ -103,9 +103,9 @@ async def test_conflicts_and_failures_are_retried() -> None:
     async with desk() as d:
         conflict = d.server.refuse("update", "configmaps", code=409, times=3)
         failure = d.server.refuse("update", "configmaps", code=500, times=2)
-        d.admitter.ask(candidate("a"))
+        d.allocator.ask(candidate("a"))
 
-        await testing.settle(lambda: d.admitter.holds("uid-a"))
+        await testing.settle(lambda: d.allocator.holds("uid-a"))
 
         assert (3, 2) == (conflict.taken, failure.taken)
         assert ["uid-a"] == await d.stored()
@@ -115,10 +115,10 @@ async def test_conflicts_and_failures_are_retried() -> None:
 async def test_write_whose_answer_is_lost_grants_one_slot() -> None:
     async with desk(cluster=1) as d:
         d.server.inject(testing.Fault(verb="update", plural="configmaps", loses_answer=True))
-        d.admitter.ask(candidate("a"))
-        await testing.settle(lambda: d.admitter.holds("uid-a"))
-        d.admitter.ask(candidate("b"))
+        d.allocator.ask(candidate("a"))
+        await testing.settle(lambda: d.allocator.holds("uid-a"))
+        d.allocator.ask(candidate("b"))
         await asyncio.sleep(60)
 
-        assert not d.admitter.holds("uid-b")
+        assert not d.allocator.holds("uid-b")
         assert ["uid-a"] == await d.stored()
