@@ -253,10 +253,7 @@ class _Step:
     # --- what is put back -----------------------------------------------------------------------
 
     def _restored(
-        self,
-        plain: dict[str, JSON],
-        bare: dict[str, JSON],
-        entries: Sequence[Entry],
+        self, plain: dict[str, JSON], bare: dict[str, JSON], entries: Sequence[Entry]
     ) -> dict[str, JSON]:
         """The plain result with the residue put back, as far as the meaning stays the same."""
         meant = self._settled(bare, self.source)
