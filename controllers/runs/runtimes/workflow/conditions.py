@@ -43,7 +43,7 @@ async def evaluate(question: Question) -> bool:
         RuntimeFault: No process could be started.
     """
     async with _turns(asyncio.get_running_loop()):
-        output = await _answer(question)
+        output = await _evaluate(question)
     try:
         answer = _answer.decode(output)
     except msgspec.MsgspecError:
@@ -59,7 +59,7 @@ _BEYOND: Final = (
 )
 
 
-async def _answer(question: Question) -> bytes:
+async def _evaluate(question: Question) -> bytes:
     """Return the output of the process; empty if the limits ended it."""
     command = (sys.executable, "-I", _CHILD, str(MEMORY_BYTES), str(CPU_SECONDS))
     try:

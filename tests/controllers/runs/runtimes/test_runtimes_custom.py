@@ -667,7 +667,7 @@ def test_whatever_an_endpoint_says_is_progress_or_a_fault(status: int, body: str
 
     for read in (
         lambda: custom._remembered(answer, yarl.URL("http://x/runs")),  # noqa: SLF001
-        lambda: custom._seen(ref, answer, is_told=False),  # noqa: SLF001
+        lambda: custom._seen(ref, answer, is_cancelled=False),  # noqa: SLF001
         lambda: custom._progress(_outcome(answer)),  # noqa: SLF001
     ):
         try:
