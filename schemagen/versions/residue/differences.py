@@ -67,12 +67,25 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
             return _items(base, wanted, node, [*at, key], keys)
         inserts = list_insertions.between(base, wanted)
         if inserts is not None:
-            entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
-            repeats = list_insertions.repeats(base, inserts)
-            return [{**entry, "again": {key: repeats}} if repeats else entry]
+            return [_insertion(base, inserts, list_insertions.repeats(base, inserts), at, key)]
+        parted = list_insertions.without_repeats(base, wanted)
+        if parted is not None and _are_paired(base, parted[1]):
+            inserts, rest = parted
+            repeats = list_insertions.repeats(rest, inserts)
+            return [
+                *_in_place(base, rest, node, [*at, key]),
+                _insertion(base, inserts, repeats, at, key),
+            ]
         if _are_paired(base, wanted):
             return _in_place(base, wanted, node, [*at, key])
     return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
+
+
+def _insertion(
+    base: list[JSON], inserts: list[list[JSON]], repeats: list[int], at: list[JSON], key: str
+) -> Entry:
+    entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
+    return {**entry, "again": {key: repeats}} if repeats else entry
 
 
 def _items(

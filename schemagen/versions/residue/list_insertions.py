@@ -23,6 +23,54 @@ def between(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
     return inserts if place == len(base) else None
 
 
+def without_repeats(
+    base: list[JSON], wanted: list[JSON]
+) -> tuple[list[list[JSON]], list[JSON]] | None:
+    """Return insertions of repeated items, and the rest of ``wanted``, as long as ``base``.
+
+    None if there are too few of them. An item of the rest may still differ from that of ``base``;
+    of several repeats, those stay by which more is the same, as a conversion keeps the first one
+    or the last.
+    """
+    if len(wanted) <= len(base):
+        return None
+    ways = [_kept(base, wanted), [*reversed(_kept(base[::-1], wanted[::-1]))]]
+    rests = [[item for item, is_kept in zip(wanted, way, strict=True) if is_kept] for way in ways]
+    best = max(range(len(ways)), key=lambda at: _similarity(base, rests[at]))
+    inserts = [[at, item] for at, item in enumerate(wanted) if not ways[best][at]]
+    return (inserts, rests[best]) if len(rests[best]) == len(base) else None
+
+
+def _kept(base: list[JSON], wanted: list[JSON]) -> list[bool]:
+    """Return for each item whether it stays, where repeats go as early as possible."""
+    left = collections.Counter(map(canonical.dumps, wanted))
+    spare, place = len(wanted) - len(base), 0
+    kept: list[bool] = []
+    for item in wanted:
+        text = canonical.dumps(item)
+        is_there = place < len(base) and canonical.identical(base[place], item)
+        is_kept = is_there or left[text] == 1 or spare <= 0
+        left[text] -= not is_kept
+        spare -= not is_kept
+        place += is_kept
+        kept.append(is_kept)
+    return kept
+
+
+def _similarity(base: list[JSON], rest: list[JSON]) -> int:
+    """Return how many items, or members of items, are the same at the same place."""
+    return sum(
+        canonical.identical(old, new) + len(_same_members(old, new))
+        for old, new in zip(base, rest, strict=False)
+    )
+
+
+def _same_members(old: JSON, new: JSON) -> list[str]:
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return []
+    return [key for key in new if key in old and canonical.identical(old[key], new[key])]
+
+
 def repeats(base: list[JSON], inserts: Sequence[list[JSON]]) -> list[int]:
     """Return the numbers of the insertions that repeat an item of ``base``."""
     there = {*map(canonical.dumps, base)}

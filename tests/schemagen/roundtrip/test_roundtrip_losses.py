@@ -40,6 +40,16 @@ def agent(*env: dict[str, Any]) -> dict[str, Any]:
     return stored(crds.api, "Agent", "v1alpha1", spec=spec)
 
 
+def workflow_run(*steps: dict[str, Any]) -> dict[str, Any]:
+    spec = {
+        "agentRef": {"name": "a"},
+        "implementation": {"inline": {"text": ""}},
+        "runtime": {"type": "workflow"},
+        "workflow": {"steps": [*steps]},
+    }
+    return stored(crds.api, "AgentRun", "v1alpha1", spec=spec)
+
+
 def source(*signing: dict[str, Any], **ingestion: Any) -> dict[str, Any]:
     credentials = {"secretKeyRef": {"name": "token", "key": "k"}}
     webhook = {"signingSecretRefs": [*signing]}
@@ -61,6 +71,13 @@ SCTP = ({"name": "a", "protocol": "UDP"}, {"name": ""}, {"name": "a", "protocol"
 ALIKE = ({"name": ""}, {"name": "a", "comment": "c"}, {"name": "a"})
 NONE, PHASE, SLOW = {"name": ""}, {"phase": "p"}, {"idle": "5m"}
 NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
+# A Secret has no medium: only v1alpha1 can say so.
+VOLUME = {"name": "v", "type": "secret", "mountPath": "p", "medium": "x"}
+ODD_STEP = {"name": "s", "workload": {"volumes": [VOLUME]}}
+MOUNT_PATH: Path = (
+    *("spec", "runtime", "workflow", "steps", Item('{"name":"s"}', ("name",))),
+    *("workload", "volumes", Item('{"name":"v"}', ("name",)), "mountPath"),
+)
 EXTRA: Path = ("spec", "adapter", "extra")
 
 CASES: dict[str, tuple[Api, Case]] = {
@@ -401,6 +418,24 @@ CASES: dict[str, tuple[Api, Case]] = {
             storage="v1beta1",
             value=agent({"name": "x"}, {"name": "y"}, NONE, NONE),
             changes=(write("v1beta1", (("spec", "env"), [{"name": "y"}, NONE, {"name": "x"}])),),
+        ),
+    ),
+    "an item that stands twice, beside one of which a nested member finds no way": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1alpha1",
+            value=workflow_run({"name": "x"}, {"name": "x"}, ODD_STEP),
+            changes=(write("v1beta1", (MOUNT_PATH, "z")),),
+        ),
+    ),
+    "such an item that stands twice itself, where another one is between": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1beta1",
+            value=workflow_run(ODD_STEP, {"name": "x"}, ODD_STEP),
+            changes=(write("v1beta1", (MOUNT_PATH[:4], [{"name": "x"}, {"name": "s"}])),),
         ),
     ),
     "a field that is written as a whole": (
