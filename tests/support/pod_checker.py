@@ -86,7 +86,8 @@ def allowed(topic: str, name: str, rules: dict[str, Any] | None) -> bool:
     """Whether rules allow a name; without any, whether it is safe."""
     given = rules or {}
     text = image(name) if topic == "images" else name
-    if given and topic == "images" and not text:
+    is_limited = bool(given.get("denied")) or "allowed" in given
+    if is_limited and topic == "images" and not text:
         return False
     if any(matches(text, one) for one in given.get("denied", [])):
         return False
