@@ -327,7 +327,7 @@ from tests.support.runtime_bench import Behaviour
 
 class BatchBench(local_bench.LocalBench):
     def adapter(self, **options: Any) -> batch.Batch:
-        settings = {"command": local_bench.STANDIN, "look_again_seconds": 0.02, **options}
+        settings = {"command": local_bench.STANDIN, "requeue_after_seconds": 0.02, **options}
         self.adapters.append(made := batch.Batch(self.root, **settings))
         return made
 
