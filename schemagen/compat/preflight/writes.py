@@ -6,6 +6,7 @@ most are, is recognized in a fraction of that time by ``schemagen.checking``.
 
 import dataclasses
 import enum
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -84,9 +85,7 @@ class Writes:
 
     def __init__(self, definition: JSON, oracle: judge.Judge, replaced: JSON | None = None) -> None:
         self._loaded = oracle.load(definition)
-        self._before: Writes | None = None
-        if replaced is not None and oracle.check(replaced, strict=False).allowed:
-            self._before = Writes(replaced, oracle)
+        self._oracle, self._replaced = oracle, replaced
         versions = definition["spec"]["versions"]
         self._versions: dict[str, dict[str, Any]] = {
             version["name"]: version for version in versions
@@ -98,8 +97,16 @@ class Writes:
     def close(self) -> None:
         """Free the CRDs."""
         self._loaded.close()
-        if self._before is not None:
+        if "_before" in vars(self) and self._before is not None:
             self._before.close()
+
+    @functools.cached_property
+    def _before(self) -> "Writes | None":
+        """The writes under the CRD to be replaced, which most objects do not need."""
+        replaced = self._replaced
+        if replaced is None or not self._oracle.check(replaced, strict=False).allowed:
+            return None
+        return Writes(replaced, self._oracle)
 
     def outcome(self, value: dict[str, JSON], version: str, *, is_brief: bool = False) -> Outcome:
         """Judge the writes of an object as it is read in a version, without any change.
@@ -110,8 +117,10 @@ class Writes:
             is_brief: Whether one reason to refuse an object is enough, in any words.
         """
         outcome = self._outcome(value, version, is_brief=is_brief)
+        if not outcome.refusals:
+            return outcome
         before = self._before
-        if not outcome.refusals or before is None or not before.serves(version):
+        if before is None or not before.serves(version):
             return outcome
         return outcome.compared(before.outcome(value, version))
 

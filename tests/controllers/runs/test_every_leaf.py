@@ -37,10 +37,6 @@ from tests.support.step_runtime import StepRuntime
 
 JSON: TypeAlias = Any
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in crds.api}
-# The kinds that the controller follows; docs/runs.md names the others.
-FOLLOWED = ("Agent", "AgentProvider", "AgentRun", "ImplementationSpec", "Memory")
-SCHEMAS: Mapping[str, JSON] = {name: leaves.schema_of(KINDS[name]) for name in FOLLOWED}
-
 # What nobody reads yet: «The platform acts by itself» (#23) empties this list.
 UNREAD: Mapping[str, tuple[str, ...]] = {
     "Agent": ("spec.vcsRef.name",),
@@ -51,6 +47,8 @@ UNREAD: Mapping[str, tuple[str, ...]] = {
         "spec.runtime.workflow.steps.implementation.inline.vcsRef.name",
     ),
     "Memory": ("spec.isDefault", "spec.capabilities", "spec.retention.*", "spec.health.*"),
+    "ImplementationSource": ("spec.*",),
+    "VersionControlProvider": ("spec.*",),
 }
 # Nothing is kept from being read by a policy that refuses it before.
 OPERATOR = settings.read(
@@ -367,6 +365,8 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
     "Memory": (("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),),
+    "ImplementationSource": (),
+    "VersionControlProvider": (),
 }
 
 
@@ -463,6 +463,7 @@ def worlds(kind: str, path: str) -> tuple[World, World]:
     return first, second
 
 
+SCHEMAS: Mapping[str, JSON] = {name: leaves.schema_of(KINDS[name]) for name in READERS}
 LEAVES = [
     (name, path)
     for name, schema in SCHEMAS.items()
