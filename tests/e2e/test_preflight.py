@@ -95,8 +95,9 @@ def preflight(cluster: devcluster.Cluster, path: pathlib.Path, *arguments: str) 
 
 def labelled(cluster: devcluster.Cluster, name: str) -> subprocess.CompletedProcess[str]:
     # A value of its own each time: kubectl does not send a label that the object already has.
+    # With its group, since other tests leave widgets of other groups in this cluster.
     label = f"a={uuid.uuid4()}"
-    return cluster.kubectl("label", "widgets", name, label, "--overwrite", check=False)
+    return cluster.kubectl("label", NAME, name, label, "--overwrite", check=False)
 
 
 def test_what_is_foretold_happens(old_cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> None:
@@ -122,7 +123,7 @@ def test_what_is_foretold_happens(old_cluster: devcluster.Cluster, tmp_path: pat
     assert 0 == labelled(old_cluster, "noted").returncode
     refused = labelled(old_cluster, "small")
     assert "expected a size of 5" in refused.stderr
-    noted = ("get", "widgets", "noted", "-o", "jsonpath={.spec}")
+    noted = ("get", NAME, "noted", "-o", "jsonpath={.spec}")
     assert {"size": 5, "color": "Red"} == json.loads(old_cluster.kubectl(*noted).stdout)
     # kubernetes/kubernetes#111937
     assert "v1beta1" in apply(old_cluster, widget("fine"), check=False).stderr
@@ -130,6 +131,6 @@ def test_what_is_foretold_happens(old_cluster: devcluster.Cluster, tmp_path: pat
 
 def _await_schema(cluster: devcluster.Cluster) -> None:
     deadline = time.monotonic() + 60
-    while "expected a size" not in labelled(cluster, "small").stderr:
-        assert time.monotonic() < deadline
+    while "expected a size" not in (done := labelled(cluster, "small")).stderr:
+        assert time.monotonic() < deadline, done.stdout + done.stderr
         time.sleep(0.2)
