@@ -161,6 +161,7 @@ def manifests(
     client_config: Callable[[str], ClientConfig],
     *,
     service: dict[str, Any] | None = None,
+    workloads: Sequence[dict[str, Any]] = (),
     certificate: str | None = None,
 ) -> list[dict[str, Any]]:
     """Everything that registers the webhooks, in the order in which to apply it.
@@ -169,6 +170,7 @@ def manifests(
         api: The API.
         client_config: Address of the server.
         service: The Service in front of the server, if any.
+        workloads: What runs the server, if it is deployed with it.
         certificate: ``NAMESPACE/NAME`` of the Certificate whose CA cert-manager injects.
     """
     called = [*crds(api, client_config), *configurations(api, client_config)]
@@ -184,6 +186,7 @@ def manifests(
     return [
         *definitions,
         *([service] if service else []),
+        *workloads,
         *called[len(api.kinds) :],
         *policies(api),
     ]
