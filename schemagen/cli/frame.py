@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
 
 from schemagen import exception_origin, interrupts
+from schemagen.cli import help_text
 from schemagen.interrupts import INTERRUPTED
 from schemagen.problems import UserError
 
@@ -39,7 +39,7 @@ EPILOG: Final = (
 )
 
 
-class Group(TyperGroup):
+class Group(help_text.Group):
     """A program's commands, each guarded: ``typer.Typer(name=PROGRAM, cls=Group)``."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
