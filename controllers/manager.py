@@ -80,7 +80,7 @@ class Manager:
         options: Options of the controller.
         now: Aware UTC time.
         sleep: Waits for seconds.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
         clock: Monotonic seconds; None uses the machine's clocks.
     """
 
@@ -93,16 +93,16 @@ class Manager:
         *,
         now: Callable[[], dt.datetime] = kube.utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._client, self._identity = client, identity
         self._options = options or Options()
-        self._now, self._sleep, self._dice = now, sleep, dice
+        self._now, self._sleep, self._rng = now, sleep, rng
         self.metrics = Metrics()
         self._monotonic = clock or time.monotonic
         self.queue: kube.Queue[kube.Key] = kube.Queue(
-            clock=self._monotonic, dice=dice, on_take=self.metrics.waited
+            clock=self._monotonic, rng=rng, on_take=self.metrics.waited
         )
         self.metrics.depth(self.queue.__len__)
         self.synced = asyncio.Event()
@@ -192,7 +192,7 @@ class Manager:
         )
         allocator = SlotAllocator(
             ledger.Book(
-                self._client, (self._options.home, LEDGER), self._options.limits, dice=self._dice
+                self._client, (self._options.home, LEDGER), self._options.limits, rng=self._rng
             ),
             self._options.limits,
             reaper.survey,
@@ -217,7 +217,7 @@ class Manager:
                 on_end=self.metrics.ended,
                 settings=self._options.settings,
                 now=self._now,
-                dice=self._dice,
+                rng=self._rng,
             )
             self._recorder = recorder
             for reflector in self._reflectors:
@@ -258,7 +258,7 @@ class Manager:
             no_archive=self._options.no_archive,
             now=self._now,
             sleep=self._sleep,
-            dice=self._dice,
+            rng=self._rng,
         )
 
     async def _reap(self, allocator: SlotAllocator, reconciler: Reconciler, reaper: Reaper) -> None:

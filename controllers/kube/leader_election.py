@@ -77,7 +77,7 @@ class Elector:
         timing: Timing settings.
         clock: Monotonic seconds that include suspend.
         now: Aware UTC time, for the content of the Lease.
-        dice: Returns a random number from 0 to 1, for jitter.
+        rng: Returns a random number from 0 to 1, for jitter.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Elector:
         timing: Timing | None = None,
         clock: Callable[[], float] = clocks.boot_seconds,
         now: Callable[[], dt.datetime] = clocks.utc_now,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self._client, self._identity = client, identity
         self._namespace, self._name = place
         self._timing = timing or Timing()
-        self._clock, self._now, self._dice = clock, now, dice
+        self._clock, self._now, self._rng = clock, now, rng
         self._lease: JSON = {}
         self._seen: tuple[str, float] = ("", 0.0)
         self._leads_until = float("-inf")
@@ -158,7 +158,7 @@ class Elector:
         client-go polls, so that after a rollout there is no leader for a retry period; a watch
         costs as little.
         """
-        jitter = 1 + _JITTER * (self._dice() - 0.5)
+        jitter = 1 + _JITTER * (self._rng() - 0.5)
         # Not beyond its expiry if nobody renews it.
         left = self._seen[1] + self._timing.lease_seconds - self._clock()
         seconds = min(self._timing.retry_seconds * jitter, max(left, _MIN_SECONDS))
@@ -309,7 +309,7 @@ class Elector:
 
     async def _wait_until_due(self) -> None:
         """Wait until a renewal is due, counted from when the last one was sent."""
-        jitter = 1 + _JITTER * (self._dice() - 0.5)
+        jitter = 1 + _JITTER * (self._rng() - 0.5)
         due = min(self._sent_last + self._timing.retry_seconds * jitter, self._leads_until)
         await asyncio.sleep(max(0.0, due - self._clock()))
 

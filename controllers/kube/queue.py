@@ -106,7 +106,7 @@ class Queue(Generic[K]):
 
     Args:
         clock: Monotonic seconds.
-        dice: Returns a random number from 0 to 1, for jitter.
+        rng: Returns a random number from 0 to 1, for jitter.
         on_take: Called for each taken key with the seconds for which it was due.
     """
 
@@ -114,12 +114,12 @@ class Queue(Generic[K]):
         self,
         *,
         clock: Callable[[], float] = time.monotonic,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
         on_take: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._on_take = on_take
         self._schedule: Schedule[K] = Schedule()
-        self._clock, self._dice = clock, dice
+        self._clock, self._rng = clock, rng
         self._failures: dict[K, int] = {}
         self._changed = asyncio.Event()
         self._is_closed = False
@@ -137,7 +137,7 @@ class Queue(Generic[K]):
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         doubled: float = FIRST_RETRY_SECONDS * 2 ** min(failures, _MAX_DOUBLINGS)
-        seconds = min(doubled, MAX_RETRY_SECONDS) * (0.8 + 0.4 * self._dice())
+        seconds = min(doubled, MAX_RETRY_SECONDS) * (0.8 + 0.4 * self._rng())
         self.add(key, priority=priority, after_seconds=seconds)
         return seconds
 

@@ -28,7 +28,7 @@ class Book:
         client: May get, create and replace the ConfigMap.
         place: Its namespace and name.
         limits: The limits in use, stored beside the ledger.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class Book:
         place: tuple[str, str],
         limits: Limits,
         *,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
     ) -> None:
-        self._client, self._limits, self._dice = client, limits, dice
+        self._client, self._limits, self._rng = client, limits, rng
         self._place = self._namespace, self._name = place
         self._written: kube.JSON | None = None
 
@@ -113,7 +113,7 @@ class Book:
                 self._written = await self._client.replace(kube.CONFIG_MAPS, body)
             except kube.ConflictError:
                 if not is_remembered:
-                    await asyncio.sleep(FIRST_PAUSE_SECONDS * 2**attempt * self._dice())
+                    await asyncio.sleep(FIRST_PAUSE_SECONDS * 2**attempt * self._rng())
                 continue
             return decision
         raise BusyError(

@@ -75,7 +75,7 @@ class Reconciler:
         on_end: Called with the outcome of a run and its runtime.
         settings: Returns the operator's current settings.
         now: Aware UTC time.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class Reconciler:
         on_end: Callable[[str, str], None] = lambda _, __: None,
         settings: Callable[[], Settings] = Settings,
         now: Callable[[], dt.datetime] = kube.utc_now,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self._client, self._caches, self._runtimes = client, caches, runtimes
         self._writer = kube.Writer(client, naming.MANAGER)
         self._statuses = StatusWriter(client, caches, recorder, leads=leads, now=now)
         self._reader = WorkReader(client, caches, settings)
         self._allocator, self._records, self._on_end = allocator, records, on_end
-        self._leads, self._now, self._dice = leads, now, dice
+        self._leads, self._now, self._rng = leads, now, rng
         self._memories: collections.defaultdict[str, _Memory] = collections.defaultdict(_Memory)
         self._uids: dict[kube.Key, str] = {}
         self.orphaned: set[ledger.Uid] = set()
@@ -177,7 +177,7 @@ class Reconciler:
             has_slot=has_slot,
             blocked_by=blocked.limit if blocked else "",
             blocked_since=blocked.since if blocked else None,
-            dice=self._dice(),
+            rng=self._rng(),
         )
 
     def _claim_of(self, run: projections.Run, memory: _Memory) -> Claim:

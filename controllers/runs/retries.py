@@ -29,10 +29,10 @@ class Backoff:
     max_seconds: float = 300.0
     jitter: float = 0.2
 
-    def seconds(self, failures: int, dice: float) -> float:
-        """Return the delay after a number of failures; ``dice`` is a random number from 0 to 1."""
+    def seconds(self, failures: int, rng: float) -> float:
+        """Return the delay after a number of failures; ``rng`` is a random number from 0 to 1."""
         doubled: float = self.base_seconds * 2 ** min(failures - 1, _MAX_DOUBLINGS)
-        return min(doubled, self.max_seconds) * (1 - self.jitter + 2 * self.jitter * dice)
+        return min(doubled, self.max_seconds) * (1 - self.jitter + 2 * self.jitter * rng)
 
 
 _MAX_DOUBLINGS: Final = 30

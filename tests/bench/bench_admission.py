@@ -113,16 +113,16 @@ async def measured(
             with_webhooks.admin_kubeconfig, on_warning=lambda _: None
         ) as client,
     ):
-        ours, dice = Side(client), random.Random(0)  # noqa: S311 - an order
+        ours, rng = Side(client), random.Random(0)  # noqa: S311 - an order
         console = rich.console.Console(stderr=True)
         with rich.progress.Progress(console=console, transient=True) as progress:
             bar = progress.add_task("created", total=number)
             for at in range(number):
-                version = dice.choice(VERSIONS)
+                version = rng.choice(VERSIONS)
                 body = copy.deepcopy(bodies()[version])
                 body["metadata"] = {"name": f"run-{at}", "labels": {"team": "web"}}
                 # What a cluster still does after a call must not always meet the same other one.
-                for side in dice.sample((base, ours), 2):
+                for side in rng.sample((base, ours), 2):
                     await side.create(version, copy.deepcopy(body))
                 progress.advance(bar)
         for version in VERSIONS:

@@ -57,9 +57,9 @@ async def _prove(part: parts.Part, found: tenants.Outcome, done: int) -> None:
         bar = progress.add_task("rounds", total=len(part.indexes), completed=done)
         async with tenants.platform(cluster, pathlib.Path(scratch)) as stage:
             for at, number in enumerate(part.indexes[done:], start=done + 1):
-                dice = random.Random(f"{part.seed}/{number}")  # noqa: S311 - a choice of harm
+                rng = random.Random(f"{part.seed}/{number}")  # noqa: S311 - a choice of harm
                 await tenants.round_of(
-                    stage, found, dice, quiet_seconds=QUIET_SECONDS, harm_seconds=HARM_SECONDS
+                    stage, found, rng, quiet_seconds=QUIET_SECONDS, harm_seconds=HARM_SECONDS
                 )
                 part.save(dataclasses.asdict(found), at)
                 progress.update(bar, completed=at)

@@ -603,20 +603,20 @@ class Told:
 
 async def change_much(client: kube.Client, namespace: str, seed: int) -> None:
     """Objects come, change, go, and come again under their name."""
-    dice = random.Random(seed)  # noqa: S311 - a choice of changes
+    rng = random.Random(seed)  # noqa: S311 - a choice of changes
     present: set[str] = set()
     for number in range(200):
-        name = dice.choice("abcdefgh")
+        name = rng.choice("abcdefgh")
         if name not in present:
             await client.create(MAPS, body(name, x=str(number)), namespace=namespace)
             present.add(name)
-        elif dice.random() < 0.4:
+        elif rng.random() < 0.4:
             await client.delete(MAPS, name, namespace=namespace)
             present.remove(name)
         else:
             data = {"data": {"x": str(number)}}
             await client.patch(MAPS, name, data, namespace=namespace)
-        await asyncio.sleep(0.02 * dice.random())
+        await asyncio.sleep(0.02 * rng.random())
 
 
 MUCH = Rates(

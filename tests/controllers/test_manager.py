@@ -41,7 +41,7 @@ class World:
                 home=HOME, limits=ledger.Limits(**limits), settings=lambda: run_platform.SETTINGS
             ),
             now=clock.now,
-            dice=lambda: 0.5,
+            rng=lambda: 0.5,
             clock=clock.seconds,
         )
 

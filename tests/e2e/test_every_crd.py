@@ -44,8 +44,8 @@ async def test_every_generated_crd_and_what_is_made_of_it(proof: judge_proof.Pro
     assert recorded > 90, f"expected CRDs of all unit tests, got {recorded}; run `make check` first"
     tally = judge_proof.Tally()
     for number, (name, generated) in enumerate(found()):
-        dice = random.Random(name)  # noqa: S311 - nothing secret
-        tally += await proof.about(_alone(generated, number), dice, spoiled=SPOILED)
+        rng = random.Random(name)  # noqa: S311 - nothing secret
+        tally += await proof.about(_alone(generated, number), rng, spoiled=SPOILED)
 
     assert not tally.splits, "\n".join(
         f"{one.judged}\n{one.served}\n{one.question}" for one in tally.splits

@@ -546,7 +546,7 @@ async def test_rounds_follow_each_other(runs: Runs) -> None:
         raise kube.UnreachableError("gone")
 
     limits = Limits(per_round=2)
-    keeper = runs.retainer(runs.archive(), limits, sleep=sleep, dice=lambda: 0.0)
+    keeper = runs.retainer(runs.archive(), limits, sleep=sleep, rng=lambda: 0.0)
     with contextlib.suppress(asyncio.CancelledError):
         await keeper.run()
 

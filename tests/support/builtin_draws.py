@@ -27,13 +27,13 @@ _LONG_NUMBERS: Final = (*_NUMBERS, 2**63 - 1, -(2**63))
 class Draws:
     """Draws objects by the schemas of one document of ``/openapi/v3``."""
 
-    def __init__(self, document: kube.JSON, dice: random.Random) -> None:
-        self._schemas, self._dice = document["components"]["schemas"], dice
+    def __init__(self, document: kube.JSON, rng: random.Random) -> None:
+        self._schemas, self._rng = document["components"]["schemas"], rng
 
     def object(self, name: str) -> kube.JSON:
         """An object by the name of its schema; only what identifies it is as always."""
-        dice, drawn = self._dice, self._value({"$ref": f"#/components/schemas/{name}"}, 0)
-        named = f"odd-{dice.randrange(10**9)}"
+        rng, drawn = self._rng, self._value({"$ref": f"#/components/schemas/{name}"}, 0)
+        named = f"odd-{rng.randrange(10**9)}"
         identity = {"name": named, "namespace": "team", "uid": named, "resourceVersion": "7"}
         return {**drawn, "metadata": {**(drawn.get("metadata") or {}), **identity}}
 
@@ -42,7 +42,7 @@ class Draws:
             schema = self._schemas[schema["$ref"].rpartition("/")[2]]
         (inner,) = schema.get("allOf") or (None,)
         if inner is None and "oneOf" in schema:
-            inner = self._dice.choice(schema["oneOf"])
+            inner = self._rng.choice(schema["oneOf"])
         if inner is not None:
             return self._value(inner, depth)
         match schema.get("type"):
@@ -51,17 +51,17 @@ class Draws:
             case "array":
                 return self._array(schema, depth)
             case _:
-                return self._dice.choice(_scalars(schema))
+                return self._rng.choice(_scalars(schema))
 
     def _object(self, schema: kube.JSON, depth: int) -> kube.JSON:
         properties = schema.get("properties")
         if properties is None:
             inner = schema.get("additionalProperties")
-            names = self._dice.sample(_WORDS, self._dice.choice((0, 0, 1, 3)))
+            names = self._rng.sample(_WORDS, self._rng.choice((0, 0, 1, 3)))
             return {name: self._value(inner, depth + 1) for name in names} if inner else {}
         drawn: dict[str, Any] = {}
         for name, one in properties.items():
-            chance = self._dice.random()
+            chance = self._rng.random()
             if chance < 0.2:
                 drawn[name] = None
             elif chance < 0.7 and depth < MAX_DEPTH:
@@ -69,9 +69,9 @@ class Draws:
         return drawn
 
     def _array(self, schema: kube.JSON, depth: int) -> list[Any]:
-        length = self._dice.choice((0, 1, 1, 2)) if depth < MAX_DEPTH else 0
+        length = self._rng.choice((0, 1, 1, 2)) if depth < MAX_DEPTH else 0
         return [
-            None if self._dice.random() < 0.05 else self._value(schema["items"], depth + 1)
+            None if self._rng.random() < 0.05 else self._value(schema["items"], depth + 1)
             for _ in range(length)
         ]
 

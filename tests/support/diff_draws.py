@@ -31,17 +31,17 @@ _MORE: JSON = {
 }
 
 
-def pair(dice: random.Random, number: int) -> tuple[JSON, JSON]:
+def pair(rng: random.Random, number: int) -> tuple[JSON, JSON]:
     """A CRD, and one made of it by a few changes."""
-    old = judge_draws.definition(dice, number)
+    old = judge_draws.definition(rng, number)
     for version in old["spec"]["versions"]:
         version.get("subresources", {}).pop("scale", None)
     new = copy.deepcopy(old)
-    for _ in range(dice.choice([0, 1, 1, 1, 2])):
-        version = dice.choice(new["spec"]["versions"])
+    for _ in range(rng.choice([0, 1, 1, 1, 2])):
+        version = rng.choice(new["spec"]["versions"])
         root = version["schema"]["openAPIV3Schema"]
         nodes = [node for node in _nodes(root) if node is not root]
-        _change(dice, dice.choice(nodes))
+        _change(rng, rng.choice(nodes))
     return old, new
 
 
@@ -55,26 +55,24 @@ def _nodes(schema: JSON) -> list[JSON]:
     return found
 
 
-def _change(dice: random.Random, node: JSON) -> None:
+def _change(rng: random.Random, node: JSON) -> None:
     """Change one keyword, or one field."""
-    match dice.randrange(6):
+    match rng.randrange(6):
         case 0 if "properties" in node:
             names = sorted(node["properties"])
-            del node["properties"][dice.choice(names)]
+            del node["properties"][rng.choice(names)]
             if not node["properties"]:
                 del node["properties"]
         case 1 if "properties" in node:
-            node["properties"][dice.choice(judge_schemas.FIELDS)] = judge_schemas.schema(dice, 1)
+            node["properties"][rng.choice(judge_schemas.FIELDS)] = judge_schemas.schema(rng, 1)
         case 2:
-            keyword = dice.choice(
-                sorted(node.keys() - {"type", "properties", "items"} or {"title"})
-            )
+            keyword = rng.choice(sorted(node.keys() - {"type", "properties", "items"} or {"title"}))
             node.pop(keyword, None)
         case 3:
-            node["default"] = judge_schemas.value_of(dice, node)
+            node["default"] = judge_schemas.value_of(rng, node)
         case _:
-            keyword = dice.choice(sorted(_MORE.keys() & _fitting(node)))
-            node[keyword] = copy.deepcopy(dice.choice(_MORE[keyword]))
+            keyword = rng.choice(sorted(_MORE.keys() & _fitting(node)))
+            node[keyword] = copy.deepcopy(rng.choice(_MORE[keyword]))
 
 
 _FITTING: dict[Any, set[str]] = {
@@ -94,13 +92,13 @@ def _fitting(node: JSON) -> set[str]:
     }
 
 
-def object_of(dice: random.Random, crd: JSON, version: str, schema: JSON) -> JSON:
+def object_of(rng: random.Random, crd: JSON, version: str, schema: JSON) -> JSON:
     """An object of a version, in the shape of a schema."""
     found = {
         "apiVersion": f"{crd['spec']['group']}/{version}",
         "kind": crd["spec"]["names"]["kind"],
         "metadata": {"name": "a"},
-        **judge_schemas.value_of(dice, schema),
+        **judge_schemas.value_of(rng, schema),
     }
     return {key: child for key, child in found.items() if key in _WHOLE}
 

@@ -160,17 +160,17 @@ class Proof:
 
     def run(self, tally: Tally, seed: int, number: int) -> None:
         """Put the pair of a number to the proof."""
-        dice = random.Random(f"diff {seed} {number}")  # noqa: S311 - no secrets
-        old, new = diff_draws.pair(dice, number)
+        rng = random.Random(f"diff {seed} {number}")  # noqa: S311 - no secrets
+        old, new = diff_draws.pair(rng, number)
         tally.pairs += 1
         try:
-            fault = self._tried(tally, dice, old, new)
+            fault = self._tried(tally, rng, old, new)
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             fault = Fault("traceback", f"{type(error).__name__}: {error}")
         if fault is not None:
             tally.faults[number] = fault
 
-    def _tried(self, tally: Tally, dice: random.Random, old: JSON, new: JSON) -> Fault | None:
+    def _tried(self, tally: Tally, rng: random.Random, old: JSON, new: JSON) -> Fault | None:
         if not all(self._oracle.check(crd).allowed for crd in (old, new)):
             tally.refused += 1
             return None
@@ -191,12 +191,12 @@ class Proof:
                     )
                     if why:
                         return Fault("false", f"{difference.id} for {audience}: {why}")
-        return self._asked(tally, dice, (old, new), said)
+        return self._asked(tally, rng, (old, new), said)
 
     def _asked(
         self,
         tally: Tally,
-        dice: random.Random,
+        rng: random.Random,
         crds: tuple[JSON, JSON],
         said: dict[Audience, set[Outcome]],
     ) -> Fault | None:
@@ -206,7 +206,7 @@ class Proof:
             with self._oracle.load(crds[0]) as before, self._oracle.load(crds[1]) as after:
                 sides = Sides(before, after, nodes[0])
                 for _ in range(self._objects):
-                    value = diff_draws.object_of(dice, crds[0], name, dice.choice(nodes))
+                    value = diff_draws.object_of(rng, crds[0], name, rng.choice(nodes))
                     tally.objects += 1
                     for audience in sides.affected(value):
                         tally.differing += 1

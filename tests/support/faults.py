@@ -226,15 +226,15 @@ class Plan:
         """What happens to a request; for a watch it is at least so many events without a fault."""
         if turn in self.script:
             return self.script[turn]
-        dice = random.Random(f"{self.seed} {turn}")  # noqa: S311 - a choice of faults
-        calm = Pass(max(1, dice.randint(*self.bounds.events))) if turn.verb in WATCHES else None
+        rng = random.Random(f"{self.seed} {turn}")  # noqa: S311 - a choice of faults
+        calm = Pass(max(1, rng.randint(*self.bounds.events))) if turn.verb in WATCHES else None
         if turn.resource in self.spared:
             return calm
-        drawn = dice.random()
+        drawn = rng.random()
         for rate, make in _chances(self.rates, turn):
             drawn -= rate
             if drawn < 0:
-                return make(_Dice(dice, self.bounds))
+                return make(_Dice(rng, self.bounds))
         return calm
 
     def __repr__(self) -> str:
@@ -244,18 +244,18 @@ class Plan:
 class _Dice:
     """Draws what makes up a fault."""
 
-    def __init__(self, dice: random.Random, bounds: Bounds) -> None:
-        self._dice, self._bounds = dice, bounds
+    def __init__(self, rng: random.Random, bounds: Bounds) -> None:
+        self._rng, self._bounds = rng, bounds
 
     def delay(self, when: When) -> Delay:
         return Delay(when, self._seconds(self._bounds.delay_seconds))
 
     def past(self) -> Past:
-        return Past(self._dice.randint(*self._bounds.past_changes))
+        return Past(self._rng.randint(*self._bounds.past_changes))
 
     def cut(self) -> Cut:
-        share = round(self._dice.random(), 3)
-        return Cut(self.events(), share, is_clean=self._dice.random() < 0.5)
+        share = round(self._rng.random(), 3)
+        return Cut(self.events(), share, is_clean=self._rng.random() < 0.5)
 
     def silence(self) -> Silence:
         return Silence(self.events(), self._seconds(self._bounds.silence_seconds))
@@ -264,13 +264,13 @@ class _Dice:
         return Hold(self.events(), self._seconds(self._bounds.hold_seconds))
 
     def overload(self) -> Refuse:
-        return Refuse(429, self._dice.randint(0, 1))
+        return Refuse(429, self._rng.randint(0, 1))
 
     def events(self) -> int:
-        return self._dice.randint(*self._bounds.events)
+        return self._rng.randint(*self._bounds.events)
 
     def _seconds(self, bounds: tuple[float, float]) -> float:
-        return round(self._dice.uniform(*bounds), 3)
+        return round(self._rng.uniform(*bounds), 3)
 
 
 _Make: TypeAlias = Callable[[_Dice], Fault]
@@ -283,16 +283,16 @@ _ONCE: Final[tuple[tuple[str, frozenset[str], _Make], ...]] = (
     ("error", ALL, lambda _: Refuse(500)),
     ("unavailable", ALL, lambda _: Refuse(503)),
     ("timeout", ALL, lambda _: Refuse(504)),
-    ("delay_before", ALL, lambda dice: dice.delay("before")),
-    ("delay_after", ALL - WATCHES, lambda dice: dice.delay("after")),
+    ("delay_before", ALL, lambda rng: rng.delay("before")),
+    ("delay_after", ALL - WATCHES, lambda rng: rng.delay("after")),
     ("expire", frozenset({"page"}), lambda _: Refuse(410)),
     ("past", frozenset({"list", "watchlist"}), _Dice.past),
 )
 _AGAIN_AND_AGAIN: Final[tuple[tuple[str, frozenset[str], _Make], ...]] = (
     ("cut", WATCHES, _Dice.cut),
     ("silence", WATCHES, _Dice.silence),
-    ("expire", WATCHES, lambda dice: Expire(dice.events())),
-    ("duplicate", WATCHES, lambda dice: Duplicate(dice.events())),
+    ("expire", WATCHES, lambda rng: Expire(rng.events())),
+    ("duplicate", WATCHES, lambda rng: Duplicate(rng.events())),
     ("hold", WATCHES, _Dice.hold),
 )
 

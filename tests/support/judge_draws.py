@@ -15,13 +15,13 @@ NAMESPACE = "default"
 NAME = "one"
 
 
-def definition(dice: random.Random, number: int) -> JSON:
+def definition(rng: random.Random, number: int) -> JSON:
     """A CRD that the API server may well take."""
     kind = f"Kind{number}"
-    versions = [_version(dice, "v1", storage=True)]
-    if judge_schemas.chance(dice, 30):
-        versions.append(_version(dice, "v1beta1", storage=False))
-        if judge_schemas.chance(dice, 30):
+    versions = [_version(rng, "v1", storage=True)]
+    if judge_schemas.chance(rng, 30):
+        versions.append(_version(rng, "v1beta1", storage=False))
+        if judge_schemas.chance(rng, 30):
             versions[1]["schema"] = copy.deepcopy(versions[0]["schema"])
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -29,35 +29,35 @@ def definition(dice: random.Random, number: int) -> JSON:
         "metadata": {"name": f"kind{number}s.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": dice.choice(["Namespaced", "Namespaced", "Cluster"]),
+            "scope": rng.choice(["Namespaced", "Namespaced", "Cluster"]),
             "names": {"plural": f"kind{number}s", "singular": f"kind{number}", "kind": kind},
             "versions": versions,
         },
     }
 
 
-def _version(dice: random.Random, name: str, *, storage: bool) -> JSON:
-    fields = {"spec": judge_schemas.schema(dice), "status": judge_schemas.schema(dice, 2)}
+def _version(rng: random.Random, name: str, *, storage: bool) -> JSON:
+    fields = {"spec": judge_schemas.schema(rng), "status": judge_schemas.schema(rng, 2)}
     version: JSON = {
         "name": name,
         "served": True,
         "storage": storage,
         "schema": {"openAPIV3Schema": {"type": "object", "properties": fields}},
     }
-    if judge_schemas.chance(dice, 40):
+    if judge_schemas.chance(rng, 40):
         version["subresources"] = {"status": {}}
-        if judge_schemas.chance(dice, 30):
+        if judge_schemas.chance(rng, 30):
             replicas = {"type": "integer", "minimum": 0}
             fields |= {name: _with(fields[name], "replicas", replicas) for name in fields}
             version["subresources"]["scale"] = {
                 "specReplicasPath": ".spec.replicas",
                 "statusReplicasPath": ".status.replicas",
             }
-    if judge_schemas.chance(dice, 20):
+    if judge_schemas.chance(rng, 20):
         version["deprecated"] = True
-        if judge_schemas.chance(dice, 50):
+        if judge_schemas.chance(rng, 50):
             version["deprecationWarning"] = "old"
-    if judge_schemas.chance(dice, 20):
+    if judge_schemas.chance(rng, 20):
         column = {"name": "A", "type": "string", "jsonPath": ".spec.a"}
         version["additionalPrinterColumns"] = [column]
     return version
@@ -144,11 +144,11 @@ _SPOILS: JSON = {
 }
 
 
-def spoiled_definition(dice: random.Random, crd: JSON) -> JSON:
+def spoiled_definition(rng: random.Random, crd: JSON) -> JSON:
     """A CRD with a few places changed: to what may stand there, or not."""
     found = copy.deepcopy(crd)
-    for _ in range(dice.choice([1, 1, 2, 3])):
-        spoil(dice, dice.choice(_objects_in(found)), _SPOILS)
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        spoil(rng, rng.choice(_objects_in(found)), _SPOILS)
     for node in _objects_in(found):
         _keep_within_int64(node)
     return found
@@ -175,19 +175,19 @@ def _objects_in(value: Any) -> list[JSON]:
     return []
 
 
-def spoil(dice: random.Random, target: JSON, spoils: JSON) -> None:
+def spoil(rng: random.Random, target: JSON, spoils: JSON) -> None:
     """Change, take away or add one member of an object."""
-    match dice.randrange(4):
+    match rng.randrange(4):
         case 0 if target:
-            del target[dice.choice(sorted(target))]
+            del target[rng.choice(sorted(target))]
         case 1 if target:
-            target[dice.choice(sorted(target))] = copy.deepcopy(dice.choice(judge_schemas.ANYTHING))
+            target[rng.choice(sorted(target))] = copy.deepcopy(rng.choice(judge_schemas.ANYTHING))
         case 2 if target:
-            key = dice.choice(sorted(target))
-            target[key] = copy.deepcopy(dice.choice(spoils.get(key, judge_schemas.ANYTHING)))
+            key = rng.choice(sorted(target))
+            target[key] = copy.deepcopy(rng.choice(spoils.get(key, judge_schemas.ANYTHING)))
         case _:
-            key = dice.choice(sorted(spoils))
-            target[key] = copy.deepcopy(dice.choice(spoils[key]))
+            key = rng.choice(sorted(spoils))
+            target[key] = copy.deepcopy(rng.choice(spoils[key]))
 
 
 _OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "1"}
@@ -216,41 +216,39 @@ _WHOLE: JSON = {
 }
 
 
-def object_of(dice: random.Random, crd: JSON, version: JSON) -> JSON:
+def object_of(rng: random.Random, crd: JSON, version: JSON) -> JSON:
     """An object of a CRD, most often with a few places spoiled."""
     found: JSON = {
         "apiVersion": f"{crd['spec']['group']}/{version['name']}",
         "kind": crd["spec"]["names"]["kind"],
         "metadata": {"name": NAME},
-        **judge_schemas.value_of(dice, version["schema"]["openAPIV3Schema"]),
+        **judge_schemas.value_of(rng, version["schema"]["openAPIV3Schema"]),
     }
-    for _ in range(dice.choice([0, 0, 1, 1, 2, 3])):
-        _spoil_object(dice, found)
+    for _ in range(rng.choice([0, 0, 1, 1, 2, 3])):
+        _spoil_object(rng, found)
     return found
 
 
-def _spoil_object(dice: random.Random, found: JSON) -> None:
+def _spoil_object(rng: random.Random, found: JSON) -> None:
     """Change a few places of an object's body, of its metadata or of the whole."""
-    draw = dice.randrange(100)
+    draw = rng.randrange(100)
     bodies = [inner for name in ("spec", "status") for inner in _objects_in(found.get(name))]
     if draw < 15 and isinstance(found.get("metadata"), dict):
-        spoil(dice, found["metadata"], _METADATA)
+        spoil(rng, found["metadata"], _METADATA)
     elif draw < 22 or not bodies:
-        spoil(dice, found, _WHOLE)
+        spoil(rng, found, _WHOLE)
     else:
-        spoil(
-            dice, dice.choice(bodies), dict.fromkeys(judge_schemas.FIELDS, judge_schemas.ANYTHING)
-        )
+        spoil(rng, rng.choice(bodies), dict.fromkeys(judge_schemas.FIELDS, judge_schemas.ANYTHING))
 
 
-def changed(dice: random.Random, stored: JSON, drawn: JSON) -> JSON:
+def changed(rng: random.Random, stored: JSON, drawn: JSON) -> JSON:
     """What an update of a stored object may send: some of it as it is, some as drawn."""
     found = copy.deepcopy(stored)
     for name in ("spec", "status", "kind", "apiVersion"):
-        if name in drawn and judge_schemas.chance(dice, 60):
+        if name in drawn and judge_schemas.chance(rng, 60):
             found[name] = drawn[name]
     if isinstance(drawn.get("metadata"), dict):
         found["metadata"] |= {key: one for key, one in drawn["metadata"].items() if key != "name"}
-    for _ in range(dice.choice([0, 1])):
-        _spoil_object(dice, found)
+    for _ in range(rng.choice([0, 1])):
+        _spoil_object(rng, found)
     return found

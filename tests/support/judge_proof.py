@@ -266,15 +266,15 @@ class Proof:
 
     async def definitions(self, number: int) -> Tally:
         """Ask about a CRD and about one made of it by spoiling it."""
-        dice = random.Random(f"definitions {self.seed} {number}")  # noqa: S311 - no secrets
-        return await self.about(judge_draws.definition(dice, number), dice)
+        rng = random.Random(f"definitions {self.seed} {number}")  # noqa: S311 - no secrets
+        return await self.about(judge_draws.definition(rng, number), rng)
 
-    async def about(self, good: JSON, dice: random.Random, *, spoiled: int = 1) -> Tally:
+    async def about(self, good: JSON, rng: random.Random, *, spoiled: int = 1) -> Tally:
         """Ask about a CRD, and about some made of it by spoiling it."""
         tally = Tally()
-        bad = (judge_draws.spoiled_definition(dice, good) for _ in range(spoiled))
+        bad = (judge_draws.spoiled_definition(rng, good) for _ in range(spoiled))
         for crd in (good, *bad):
-            question = Question(crd, strict=judge_schemas.chance(dice, 50))
+            question = Question(crd, strict=judge_schemas.chance(rng, 50))
             served, splits = await _splits(
                 None,
                 question,
@@ -286,22 +286,22 @@ class Proof:
 
     async def objects(self, number: int, *, count: int) -> Tally:
         """Ask about objects of a CRD, updates of one of them, and updates of the CRD."""
-        dice = random.Random(f"objects {self.seed} {number}")  # noqa: S311 - no secrets
-        crd = self._good(dice, number)
-        version = dice.choice(crd["spec"]["versions"])
+        rng = random.Random(f"objects {self.seed} {number}")  # noqa: S311 - no secrets
+        crd = self._good(rng, number)
+        version = rng.choice(crd["spec"]["versions"])
         tally = Tally(installed=1)
         async with self.server.installed(crd) as live:
             with self.judge.load(crd) as loaded:
                 subject = _Subject(self.server, loaded, crd, version)
-                for part in await subject.ask(dice, count):
+                for part in await subject.ask(rng, count):
                     tally += part
             for _ in range(UPDATES_PER_CRD):
-                tally += await self._update(dice, live)
+                tally += await self._update(rng, live)
         return tally
 
-    def _good(self, dice: random.Random, number: int) -> JSON:
+    def _good(self, rng: random.Random, number: int) -> JSON:
         # Numbers of their own: what `definitions` draws must not be there already.
-        drawn = (judge_draws.definition(dice, 1_000_000 + number) for _ in range(1000))
+        drawn = (judge_draws.definition(rng, 1_000_000 + number) for _ in range(1000))
         return next(crd for crd in drawn if self.judge.check(crd).allowed)
 
     def _checked(self, question: Question) -> Said:
@@ -313,12 +313,10 @@ class Proof:
             verdict = self.judge.check_update(body, old, strict=strict)
         return said_by_judge(verdict, question)
 
-    async def _update(self, dice: random.Random, live: JSON) -> Tally:
+    async def _update(self, rng: random.Random, live: JSON) -> Tally:
         """Ask about a spoiled CRD in the place of one that is there."""
-        drawn = judge_draws.spoiled_definition(dice, {**live, "status": {}})
-        question = Question(
-            _addressed(drawn, live), strict=judge_schemas.chance(dice, 50), old=live
-        )
+        drawn = judge_draws.spoiled_definition(rng, {**live, "status": {}})
+        question = Question(_addressed(drawn, live), strict=judge_schemas.chance(rng, 50), old=live)
         served, splits = await _splits(
             None,
             question,
@@ -362,8 +360,8 @@ class _Subject:
     crd: JSON
     version: JSON
 
-    async def ask(self, dice: random.Random, count: int) -> list[Tally]:
-        questions = await self._questions(dice, count)
+    async def ask(self, rng: random.Random, count: int) -> list[Tally]:
+        questions = await self._questions(rng, count)
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def answered(question: Question) -> Tally:
@@ -386,18 +384,18 @@ class _Subject:
 
         return await asyncio.gather(*map(answered, questions))
 
-    async def _questions(self, dice: random.Random, count: int) -> Iterator[Question]:
-        drawn = [judge_draws.object_of(dice, self.crd, self.version) for _ in range(count)]
+    async def _questions(self, rng: random.Random, count: int) -> Iterator[Question]:
+        drawn = [judge_draws.object_of(rng, self.crd, self.version) for _ in range(count)]
         stored = await self._stored(drawn)
-        return (self._question(dice, value, stored) for value in drawn)
+        return (self._question(rng, value, stored) for value in drawn)
 
-    def _question(self, dice: random.Random, value: JSON, stored: JSON | None) -> Question:
-        if stored is None or judge_schemas.chance(dice, 60):
-            return Question(value, strict=judge_schemas.chance(dice, 50))
-        body = _addressed(judge_draws.changed(dice, stored, value), stored)
-        is_of_status = judge_schemas.chance(dice, 50)
+    def _question(self, rng: random.Random, value: JSON, stored: JSON | None) -> Question:
+        if stored is None or judge_schemas.chance(rng, 60):
+            return Question(value, strict=judge_schemas.chance(rng, 50))
+        body = _addressed(judge_draws.changed(rng, stored, value), stored)
+        is_of_status = judge_schemas.chance(rng, 50)
         return Question(
-            body, strict=judge_schemas.chance(dice, 50), old=stored, is_of_status=is_of_status
+            body, strict=judge_schemas.chance(rng, 50), old=stored, is_of_status=is_of_status
         )
 
     async def _stored(self, drawn: list[JSON]) -> JSON | None:

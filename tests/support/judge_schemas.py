@@ -89,85 +89,85 @@ _RULES = {
 _REASONS = ["FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden", "FieldValueDuplicate"]
 
 
-def chance(dice: random.Random, percent: int) -> bool:
+def chance(rng: random.Random, percent: int) -> bool:
     """Whether something of a chance happens."""
-    return dice.randrange(100) < percent
+    return rng.randrange(100) < percent
 
 
-def schema(dice: random.Random, depth: int = 3) -> JSON:
+def schema(rng: random.Random, depth: int = 3) -> JSON:
     """A schema that is structural, but for an accident now and then."""
-    if depth > 0 and chance(dice, 60):
-        node = dice.choice([_array, _object, _object, _map])(dice, depth)
+    if depth > 0 and chance(rng, 60):
+        node = rng.choice([_array, _object, _object, _map])(rng, depth)
     else:
-        node = dice.choice([_string, _string, _integer, _number, _boolean, _odd])(dice)
-    if chance(dice, 10):
+        node = rng.choice([_string, _string, _integer, _number, _boolean, _odd])(rng)
+    if chance(rng, 10):
         node["nullable"] = True
-    if chance(dice, 15):
-        node["default"] = value_of(dice, node)
-    if chance(dice, 12) and "type" in node:
-        node["x-kubernetes-validations"] = [_rule(dice, node["type"])]
+    if chance(rng, 15):
+        node["default"] = value_of(rng, node)
+    if chance(rng, 12) and "type" in node:
+        node["x-kubernetes-validations"] = [_rule(rng, node["type"])]
     return node
 
 
-def _string(dice: random.Random) -> JSON:
+def _string(rng: random.Random) -> JSON:
     node: JSON = {"type": "string"}
-    match dice.randrange(8):
+    match rng.randrange(8):
         case 0:
-            node["enum"] = dice.sample(_TEXTS, 3)
+            node["enum"] = rng.sample(_TEXTS, 3)
         case 1:
-            node["format"] = dice.choice(list(FORMATS))
+            node["format"] = rng.choice(list(FORMATS))
         case 2:
-            node["pattern"] = dice.choice(_PATTERNS)
+            node["pattern"] = rng.choice(_PATTERNS)
         case 3:
-            node[dice.choice(["allOf", "anyOf", "oneOf"])] = [
-                {"maxLength": dice.randrange(5)},
-                {"pattern": dice.choice(_PATTERNS)},
+            node[rng.choice(["allOf", "anyOf", "oneOf"])] = [
+                {"maxLength": rng.randrange(5)},
+                {"pattern": rng.choice(_PATTERNS)},
             ]
         case 4:
-            node["not"] = {"enum": dice.sample(_TEXTS, 2)}
-    if chance(dice, 60):
-        node["maxLength"] = dice.choice([1, 3, 64])
-    if chance(dice, 20):
-        node["minLength"] = dice.choice([1, 2])
+            node["not"] = {"enum": rng.sample(_TEXTS, 2)}
+    if chance(rng, 60):
+        node["maxLength"] = rng.choice([1, 3, 64])
+    if chance(rng, 20):
+        node["minLength"] = rng.choice([1, 2])
     return node
 
 
-def _bounds(dice: random.Random, numbers: list[Any]) -> JSON:
+def _bounds(rng: random.Random, numbers: list[Any]) -> JSON:
     node: JSON = {}
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if chance(dice, 40):
-            node[bound] = dice.choice(numbers)
-            if chance(dice, 30):
-                node[exclusive] = chance(dice, 70)
-    if chance(dice, 10):
-        node["multipleOf"] = dice.choice([2, 3, 0.5])
+        if chance(rng, 40):
+            node[bound] = rng.choice(numbers)
+            if chance(rng, 30):
+                node[exclusive] = chance(rng, 70)
+    if chance(rng, 10):
+        node["multipleOf"] = rng.choice([2, 3, 0.5])
     return node
 
 
-def _integer(dice: random.Random) -> JSON:
-    node: JSON = {"type": "integer", **_bounds(dice, [-1, 0, 1, 7, 2**31])}
-    if chance(dice, 30):
-        node["format"] = dice.choice(["int32", "int64", "int64", "uint8"])
-    if chance(dice, 10):
+def _integer(rng: random.Random) -> JSON:
+    node: JSON = {"type": "integer", **_bounds(rng, [-1, 0, 1, 7, 2**31])}
+    if chance(rng, 30):
+        node["format"] = rng.choice(["int32", "int64", "int64", "uint8"])
+    if chance(rng, 10):
         node["enum"] = [1, 2, 3]
     return node
 
 
-def _number(dice: random.Random) -> JSON:
-    node: JSON = {"type": "number", **_bounds(dice, [-1, 0, 0.5, 7.25])}
-    if chance(dice, 20):
-        node["format"] = dice.choice(["float", "double", "decimal"])
+def _number(rng: random.Random) -> JSON:
+    node: JSON = {"type": "number", **_bounds(rng, [-1, 0, 0.5, 7.25])}
+    if chance(rng, 20):
+        node["format"] = rng.choice(["float", "double", "decimal"])
     return node
 
 
-def _boolean(dice: random.Random) -> JSON:
-    return {"type": "boolean", "enum": [True]} if chance(dice, 10) else {"type": "boolean"}
+def _boolean(rng: random.Random) -> JSON:
+    return {"type": "boolean", "enum": [True]} if chance(rng, 10) else {"type": "boolean"}
 
 
-def _odd(dice: random.Random) -> JSON:
+def _odd(rng: random.Random) -> JSON:
     """What has no type, or what more than a type says."""
     return copy.deepcopy(
-        dice.choice(
+        rng.choice(
             [
                 {"x-kubernetes-int-or-string": True},
                 {
@@ -187,19 +187,19 @@ def _odd(dice: random.Random) -> JSON:
     )
 
 
-def _array(dice: random.Random, depth: int) -> JSON:
-    node: JSON = {"type": "array", "items": schema(dice, depth - 1)}
-    if chance(dice, 70):
-        node["maxItems"] = dice.choice([1, 2, 5])
-    if chance(dice, 15):
+def _array(rng: random.Random, depth: int) -> JSON:
+    node: JSON = {"type": "array", "items": schema(rng, depth - 1)}
+    if chance(rng, 70):
+        node["maxItems"] = rng.choice([1, 2, 5])
+    if chance(rng, 15):
         node["minItems"] = 1
-    match dice.randrange(6):
+    match rng.randrange(6):
         case 0:
             node["x-kubernetes-list-type"] = "atomic"
         case 1:
             node |= {"items": {"type": "string", "maxLength": 3}, "x-kubernetes-list-type": "set"}
         case 2:
-            item = _object(dice, depth)
+            item = _object(rng, depth)
             item["properties"]["a"] = {"type": "string", "maxLength": 3}
             item["required"] = sorted({*item.get("required", ()), "a"})
             node |= {
@@ -210,89 +210,89 @@ def _array(dice: random.Random, depth: int) -> JSON:
     return node
 
 
-def _object(dice: random.Random, depth: int) -> JSON:
-    names = dice.sample(FIELDS, dice.randint(1, 3))
+def _object(rng: random.Random, depth: int) -> JSON:
+    names = rng.sample(FIELDS, rng.randint(1, 3))
     node: JSON = {
         "type": "object",
-        "properties": {name: schema(dice, depth - 1) for name in names},
+        "properties": {name: schema(rng, depth - 1) for name in names},
     }
-    if chance(dice, 30):
-        node["required"] = dice.sample(names, 1)
-    if chance(dice, 10):
+    if chance(rng, 30):
+        node["required"] = rng.sample(names, 1)
+    if chance(rng, 10):
         node["x-kubernetes-preserve-unknown-fields"] = True
-    if chance(dice, 10):
-        node["x-kubernetes-map-type"] = dice.choice(["atomic", "granular"])
-    if chance(dice, 10):
-        node["maxProperties"] = dice.choice([1, 2])
-    if chance(dice, 10):
+    if chance(rng, 10):
+        node["x-kubernetes-map-type"] = rng.choice(["atomic", "granular"])
+    if chance(rng, 10):
+        node["maxProperties"] = rng.choice([1, 2])
+    if chance(rng, 10):
         node["anyOf"] = [{"required": [names[0]]}, {"required": [names[-1]]}]
     return node
 
 
-def _map(dice: random.Random, depth: int) -> JSON:
-    node: JSON = {"type": "object", "additionalProperties": schema(dice, depth - 1)}
-    if chance(dice, 60):
-        node["maxProperties"] = dice.choice([1, 3])
+def _map(rng: random.Random, depth: int) -> JSON:
+    node: JSON = {"type": "object", "additionalProperties": schema(rng, depth - 1)}
+    if chance(rng, 60):
+        node["maxProperties"] = rng.choice([1, 3])
     return node
 
 
-def _rule(dice: random.Random, kind: str) -> JSON:
-    rule: JSON = {"rule": dice.choice(_RULES[kind])}
-    if chance(dice, 30):
+def _rule(rng: random.Random, kind: str) -> JSON:
+    rule: JSON = {"rule": rng.choice(_RULES[kind])}
+    if chance(rng, 30):
         rule["message"] = "expected something else"
-    if chance(dice, 10):
+    if chance(rng, 10):
         rule["messageExpression"] = "'got ' + (type(self) == string ? 'a string' : 'another')"
-    if chance(dice, 20):
-        rule["reason"] = dice.choice(_REASONS)
-    if chance(dice, 10) and kind == "object":
+    if chance(rng, 20):
+        rule["reason"] = rng.choice(_REASONS)
+    if chance(rng, 10) and kind == "object":
         rule["fieldPath"] = ".a"
-    if chance(dice, 10) and "oldSelf" in rule["rule"]:
+    if chance(rng, 10) and "oldSelf" in rule["rule"]:
         rule["optionalOldSelf"] = True
     return rule
 
 
-def value_of(dice: random.Random, node: JSON) -> Any:
+def value_of(rng: random.Random, node: JSON) -> Any:
     """A value of a schema's shape, at its bounds or a step beyond."""
-    if node.get("nullable") and chance(dice, 15):
+    if node.get("nullable") and chance(rng, 15):
         return None
-    if "enum" in node and chance(dice, 80):
-        return dice.choice(node["enum"])
+    if "enum" in node and chance(rng, 80):
+        return rng.choice(node["enum"])
     if node.get("x-kubernetes-int-or-string"):
-        return dice.choice([1, 2**31, "1", "1m", "x"])
-    return _VALUES.get(node.get("type", ""), _any_value)(dice, node)
+        return rng.choice([1, 2**31, "1", "1m", "x"])
+    return _VALUES.get(node.get("type", ""), _any_value)(rng, node)
 
 
-def _any_value(dice: random.Random, node: JSON) -> Any:
+def _any_value(rng: random.Random, node: JSON) -> Any:
     del node
-    return copy.deepcopy(dice.choice(ANYTHING))
+    return copy.deepcopy(rng.choice(ANYTHING))
 
 
-def _string_value(dice: random.Random, node: JSON) -> str:
+def _string_value(rng: random.Random, node: JSON) -> str:
     if node.get("format") in FORMATS:
-        return str(dice.choice(FORMATS[node["format"]]))
-    if chance(dice, 30):
-        length = max(0, node.get("maxLength", 3) + dice.choice([-1, 0, 0, 0, 1]))
-        return "".join(dice.choices(string.ascii_lowercase, k=length))
-    return dice.choice(_TEXTS[:5] if chance(dice, 70) else _TEXTS)
+        return str(rng.choice(FORMATS[node["format"]]))
+    if chance(rng, 30):
+        length = max(0, node.get("maxLength", 3) + rng.choice([-1, 0, 0, 0, 1]))
+        return "".join(rng.choices(string.ascii_lowercase, k=length))
+    return rng.choice(_TEXTS[:5] if chance(rng, 70) else _TEXTS)
 
 
-def _number_value(dice: random.Random, node: JSON) -> Any:
+def _number_value(rng: random.Random, node: JSON) -> Any:
     bounds = [node[name] for name in ("minimum", "maximum") if name in node]
-    if bounds and chance(dice, 70):
-        return dice.choice(bounds) + dice.choice([-1, 0, 0, 1])
-    return dice.choice([0, 1, 2, 7] if chance(dice, 70) else NUMBERS)
+    if bounds and chance(rng, 70):
+        return rng.choice(bounds) + rng.choice([-1, 0, 0, 1])
+    return rng.choice([0, 1, 2, 7] if chance(rng, 70) else NUMBERS)
 
 
-def _boolean_value(dice: random.Random, node: JSON) -> bool:
+def _boolean_value(rng: random.Random, node: JSON) -> bool:
     del node
-    return chance(dice, 50)
+    return chance(rng, 50)
 
 
-def _list_value(dice: random.Random, node: JSON) -> list[Any]:
+def _list_value(rng: random.Random, node: JSON) -> list[Any]:
     most = node.get("maxItems", 2)
-    count = dice.choice([0, 1, 1, most, most, most + 1])
-    items = [value_of(dice, node["items"]) for _ in range(count)]
-    if node.get("x-kubernetes-list-type") in {"set", "map"} and chance(dice, 80):
+    count = rng.choice([0, 1, 1, most, most, most + 1])
+    items = [value_of(rng, node["items"]) for _ in range(count)]
+    if node.get("x-kubernetes-list-type") in {"set", "map"} and chance(rng, 80):
         unique = {canonical.dumps(_key(item, node)): item for item in items}
         return list(unique.values())
     return items
@@ -303,19 +303,19 @@ def _key(item: Any, node: JSON) -> Any:
     return [item.get(key) for key in keys] if keys and isinstance(item, dict) else item
 
 
-def _object_value(dice: random.Random, node: JSON) -> JSON:
-    if node.get("x-kubernetes-embedded-resource") and chance(dice, 80):
-        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": dice.choice(["x", "X_"])}}
+def _object_value(rng: random.Random, node: JSON) -> JSON:
+    if node.get("x-kubernetes-embedded-resource") and chance(rng, 80):
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": rng.choice(["x", "X_"])}}
     if "additionalProperties" in node:
-        keys = dice.sample(FIELDS, dice.randint(0, 2))
-        return {key: value_of(dice, node["additionalProperties"]) for key in keys}
+        keys = rng.sample(FIELDS, rng.randint(0, 2))
+        return {key: value_of(rng, node["additionalProperties"]) for key in keys}
     found = {
-        name: value_of(dice, child)
+        name: value_of(rng, child)
         for name, child in node.get("properties", {}).items()
-        if name in node.get("required", ()) or chance(dice, 70)
+        if name in node.get("required", ()) or chance(rng, 70)
     }
     if node.get("x-kubernetes-preserve-unknown-fields"):
-        found["more"] = copy.deepcopy(dice.choice(ANYTHING))
+        found["more"] = copy.deepcopy(rng.choice(ANYTHING))
     return found
 
 

@@ -126,25 +126,25 @@ _METADATA: Final[Mapping[str, Sequence[JSON]]] = {
 }
 
 
-def configuration(dice: random.Random, number: int) -> JSON:
+def configuration(rng: random.Random, number: int) -> JSON:
     """A configuration that the API server may well take, or one that was spoiled."""
     value: JSON = {
         "apiVersion": VERSION,
-        "kind": dice.choice(KINDS),
+        "kind": rng.choice(KINDS),
         "metadata": {"name": f"drawn-{number}"},
-        "webhooks": [_webhook(dice, index) for index in range(dice.randint(0, MAX_WEBHOOKS))],
+        "webhooks": [_webhook(rng, index) for index in range(rng.randint(0, MAX_WEBHOOKS))],
     }
-    for _ in range(dice.randint(0, MAX_CHANGES)):
-        _spoil(dice, value)
+    for _ in range(rng.randint(0, MAX_CHANGES)):
+        _spoil(rng, value)
     return value
 
 
-def _webhook(dice: random.Random, index: int) -> dict[str, Any]:
+def _webhook(rng: random.Random, index: int) -> dict[str, Any]:
     return {
         "name": f"w{index}.example.com",
         "admissionReviewVersions": ["v1"],
         "clientConfig": {"url": "https://a.example.com/b", "caBundle": "Zm9v"},
-        "sideEffects": dice.choice(["None", "NoneOnDryRun"]),
+        "sideEffects": rng.choice(["None", "NoneOnDryRun"]),
         "rules": [
             {
                 "apiGroups": ["a.example.com"],
@@ -156,40 +156,40 @@ def _webhook(dice: random.Random, index: int) -> dict[str, Any]:
     }
 
 
-def _spoil(dice: random.Random, value: JSON) -> None:
+def _spoil(rng: random.Random, value: JSON) -> None:
     """Change one member of the whole, of its metadata, of a webhook or of a part of it."""
     webhooks = [one for one in _items(value, "webhooks") if isinstance(one, dict)]
-    where = dice.random()
+    where = rng.random()
     if where < 0.05 or not webhooks:
-        _change(dice, value, {"metadata": [{}], "webhooks": [[]], "other": [1]})
+        _change(rng, value, {"metadata": [{}], "webhooks": [[]], "other": [1]})
     elif where < 0.2:
-        _change(dice, value.get("metadata"), _METADATA)
+        _change(rng, value.get("metadata"), _METADATA)
     else:
-        _spoil_webhook(dice, dice.choice(webhooks))
+        _spoil_webhook(rng, rng.choice(webhooks))
 
 
-def _spoil_webhook(dice: random.Random, webhook: JSON) -> None:
+def _spoil_webhook(rng: random.Random, webhook: JSON) -> None:
     part, members = webhook, _MEMBERS
     rules = [one for one in _items(webhook, "rules") if isinstance(one, dict)]
-    chosen = dice.random()
+    chosen = rng.random()
     if chosen < 0.2 and rules:
-        part, members = dice.choice(rules), _RULES
+        part, members = rng.choice(rules), _RULES
     elif chosen < 0.3:
         part, members = webhook.get("clientConfig"), {"caBundle": _BUNDLES, "other": (1,)}
-    _change(dice, part, members)
+    _change(rng, part, members)
 
 
-def _change(dice: random.Random, part: JSON, members: Mapping[str, Sequence[JSON]]) -> None:
+def _change(rng: random.Random, part: JSON, members: Mapping[str, Sequence[JSON]]) -> None:
     if not isinstance(part, dict):
         return
-    name = dice.choice([*members])
-    match dice.randint(0, 9):
+    name = rng.choice([*members])
+    match rng.randint(0, 9):
         case 0:
             part.pop(name, None)
         case 1:
-            part[name] = copy.deepcopy(dice.choice(_OTHERS))
+            part[name] = copy.deepcopy(rng.choice(_OTHERS))
         case _:
-            part[name] = copy.deepcopy(dice.choice(members[name]))
+            part[name] = copy.deepcopy(rng.choice(members[name]))
 
 
 def _items(value: JSON, name: str) -> list[Any]:

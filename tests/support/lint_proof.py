@@ -42,8 +42,8 @@ async def compare(
     server: judge_proof.Server, asked: judge.Judge, seed: int, number: int
 ) -> Answers:
     """Ask about the configuration of a number, which is the same in every run of a seed."""
-    dice = random.Random(f"lint {seed} {number}")  # noqa: S311 - no secrets
-    value = lint_draws.configuration(dice, number)
+    rng = random.Random(f"lint {seed} {number}")  # noqa: S311 - no secrets
+    value = lint_draws.configuration(rng, number)
     question = judge_proof.Question(value)
     served = await server.ask(_RESOURCES[value["kind"]], question)
     served = dataclasses.replace(served, object=None)

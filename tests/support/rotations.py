@@ -237,10 +237,10 @@ async def asked(attacker: hostile.Attacker) -> str:
 
 async def _kill(found: Rotated, deployment: Deployment, seed: int, stopped: asyncio.Event) -> None:
     """Now a replica, now the API server; each is started again, as a kubelet would."""
-    dice = random.Random(seed)  # noqa: S311 - a choice
+    rng = random.Random(seed)  # noqa: S311 - a choice
     while not stopped.is_set():
-        await asyncio.sleep(dice.uniform(2, 8))
-        if dice.random() < API_SERVER_SHARE:
+        await asyncio.sleep(rng.uniform(2, 8))
+        if rng.random() < API_SERVER_SHARE:
             found.killed.append(("API server", time.monotonic()))
             found.traffic.is_up.clear()
             kill_api_server(deployment.cluster)
@@ -248,7 +248,7 @@ async def _kill(found: Rotated, deployment: Deployment, seed: int, stopped: asyn
             found.traffic.is_up.set()
         else:
             found.killed.append(("replica", time.monotonic()))
-            await _replace(deployment, dice.choice(deployment.balancer.replicas))
+            await _replace(deployment, rng.choice(deployment.balancer.replicas))
 
 
 async def _replace(deployment: Deployment, victim: replicas.Replica) -> None:

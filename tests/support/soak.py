@@ -92,7 +92,7 @@ class Faults:
         self, soak: Soak, replica: replicas.Replica, directory: pathlib.Path, seed: int
     ) -> None:
         self._soak, self._replica, self._directory = soak, replica, directory
-        self._dice = random.Random(seed)  # noqa: S311 - a choice of faults
+        self._rng = random.Random(seed)  # noqa: S311 - a choice of faults
         text = (directory / "certificates" / CA_CERTIFICATE).read_text()
         self.trust = ssl.create_default_context(cadata=text)
         self._attacker = hostile.Attacker("127.0.0.1", replica.port, self.trust)
@@ -104,7 +104,7 @@ class Faults:
 
     async def one(self) -> None:
         """One fault."""
-        fault = self._dice.choice(self._all)
+        fault = self._rng.choice(self._all)
         self._soak.faults[fault.__name__] += 1
         await fault()
 
@@ -134,7 +134,7 @@ class Faults:
 
     async def attack(self) -> None:
         """Broken and harmful requests."""
-        for case in self._dice.sample(self._corpus, HOSTILE_AT_ONCE):
+        for case in self._rng.sample(self._corpus, HOSTILE_AT_ONCE):
             started = time.monotonic()
             try:
                 status = await self._attacker.send(case)
@@ -242,12 +242,12 @@ async def _ask(
     found: Soak, url: str, trust: ssl.SSLContext, stopped: asyncio.Event, number: int
 ) -> None:
     """Ask the server directly, and compare whole answers with those of the pure functions."""
-    dice = random.Random(number)  # noqa: S311 - a choice of reviews
+    rng = random.Random(number)  # noqa: S311 - a choice of reviews
     wanted = [_wanted(path, body) for path, body in ASKED]
     headers = {"Content-Type": "application/json"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as session:
         while not stopped.is_set():
-            at = dice.randrange(len(ASKED))
+            at = rng.randrange(len(ASKED))
             path, body = ASKED[at]
             started = time.monotonic()
             found.reviews += 1

@@ -187,8 +187,8 @@ OBJECTS: Final = _objects()
 def _created(kind: str) -> Harm:
     resource, draw = OBJECTS[kind]
 
-    async def create(tenant: Tenant, dice: random.Random, name: str) -> None:
-        await tenant.make(resource, name, **draw(dice))
+    async def create(tenant: Tenant, rng: random.Random, name: str) -> None:
+        await tenant.make(resource, name, **draw(rng))
 
     return create
 
@@ -198,7 +198,7 @@ async def _lists(tenant: Tenant, _: random.Random, __: str) -> None:
     await tenant.client.list(OLD_RUNS, namespace=tenant.namespace)
 
 
-async def _forges_status(tenant: Tenant, dice: random.Random, _: str) -> None:
+async def _forges_status(tenant: Tenant, rng: random.Random, _: str) -> None:
     """A run of its own says that it is somebody else's Job, at length."""
     found = await tenant.client.list(projections.RUNS, namespace=tenant.namespace, page_size=50)
     conditions = [
@@ -209,7 +209,7 @@ async def _forges_status(tenant: Tenant, dice: random.Random, _: str) -> None:
             "message": "m" * 200,
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }
-        for at in range(dice.choice([1, 2000]))
+        for at in range(rng.choice([1, 2000]))
     ]
     ref = {"type": "Job", "name": "payroll", "namespace": "kube-system", "uid": "u"}
     status = {"phase": "Running", "attempt": 3, "runtimeRef": ref, "conditions": conditions}
@@ -249,18 +249,18 @@ async def prepare_hostile(tenant: Tenant) -> None:
 
 async def harm(
     tenant: Tenant,
-    dice: random.Random,
+    rng: random.Random,
     done: dict[str, dict[str, int]],
     *,
     names: Collection[str] = HARMS,
 ) -> None:
     """Do harm, one thing after the other in a drawn order, until cancelled."""
     numbers = itertools.count()
-    prefix = f"h{dice.randrange(10**6)}"
+    prefix = f"h{rng.randrange(10**6)}"
     while True:
-        for name in dice.sample(sorted(names), len(names)):
+        for name in rng.sample(sorted(names), len(names)):
             began = time.monotonic()
-            answer = await _answer(HARMS[name](tenant, dice, f"{prefix}-{next(numbers)}"))
+            answer = await _answer(HARMS[name](tenant, rng, f"{prefix}-{next(numbers)}"))
             answers = done.setdefault(name, {})
             answers[answer] = answers.get(answer, 0) + 1
             # Objects are what is tried here; how many calls one may make is the API server's to
@@ -462,7 +462,7 @@ class Outcome:
 async def round_of(
     stage: "Stage",
     found: Outcome,
-    dice: random.Random,
+    rng: random.Random,
     *,
     quiet_seconds: float,
     harm_seconds: float,
@@ -470,9 +470,9 @@ async def round_of(
 ) -> None:
     """A quiet phase, and one beside the hostile tenant; the same replica leads all the while."""
     leader = await stage.leader()
-    prefix = f"r{dice.randrange(10**6)}"
+    prefix = f"r{rng.randrange(10**6)}"
     found.add("quiet", await serve_honest(stage.honest, f"{prefix}-q", quiet_seconds))
-    harming = asyncio.create_task(harm(stage.hostile, dice, found.done, names=names))
+    harming = asyncio.create_task(harm(stage.hostile, rng, found.done, names=names))
     measuring = asyncio.create_task(_measure(stage, found))
     try:
         found.add("harmed", await serve_honest(stage.honest, f"{prefix}-h", harm_seconds))

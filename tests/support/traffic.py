@@ -75,15 +75,15 @@ class Traffic:
                 group.create_task(self._client(number, stopped))
 
     async def _client(self, number: int, stopped: asyncio.Event) -> None:
-        dice = random.Random(number)  # noqa: S311 - a choice of calls
+        rng = random.Random(number)  # noqa: S311 - a choice of calls
         count = 0
         while not stopped.is_set():
             count += 1
-            written, read = dice.sample(VERSIONS, 2)
+            written, read = rng.sample(VERSIONS, 2)
             name = f"client-{number}-{count}"
             await self._life(name, written, read)
             if count % LISTED_EVERY == 0:
-                version = dice.choice(VERSIONS)
+                version = rng.choice(VERSIONS)
                 await self._call(f"list in {version}", functools.partial(self._list, version))
             await asyncio.sleep(self.pause_seconds)
 

@@ -89,13 +89,13 @@ class Mode:
     Args:
         clock: The world's.
         folder: For files.
-        dice: What happens from outside.
+        rng: What happens from outside.
     """
 
     has_damages = False
 
-    def __init__(self, clock: Clock, folder: pathlib.Path, dice: random.Random) -> None:
-        self.clock, self.dice = clock, dice
+    def __init__(self, clock: Clock, folder: pathlib.Path, rng: random.Random) -> None:
+        self.clock, self.rng = clock, rng
         self.source, self.served = folder / "source", folder / "served"
         self.outcome = Outcome(type(self).__name__)
         self.bundle = b""
@@ -199,15 +199,15 @@ class GivenPair(OwnDirectory):
     def happen(self) -> None:
         if self.clock.true() >= self.renewed + GIVEN_RENEWED_AFTER:
             self.renew()
-        elif self.dice.random() < DAMAGE_CHANCE:
+        elif self.rng.random() < DAMAGE_CHANCE:
             self.outcome.damages += 1
-            self.dice.choice((self.write_garbage, self.put_future, self.put_past, self.mix))()
+            self.rng.choice((self.write_garbage, self.put_future, self.put_past, self.mix))()
         else:
             self.put(self.given)
 
     def write_garbage(self) -> None:
-        name = self.dice.choice((CERTIFICATE, KEY, CA_CERTIFICATE))
-        (self.source / name).write_bytes(self.dice.randbytes(self.dice.randrange(500)))
+        name = self.rng.choice((CERTIFICATE, KEY, CA_CERTIFICATE))
+        (self.source / name).write_bytes(self.rng.randbytes(self.rng.randrange(500)))
 
     def put_future(self) -> None:
         ahead = self.clock.true() + 400 * DAY
@@ -366,22 +366,22 @@ def lived(
     tell: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Take a way to keep certificates through two years."""
-    dice = random.Random(seed)  # noqa: S311 - a choice
+    rng = random.Random(seed)  # noqa: S311 - a choice
     clock = Clock()
-    return asyncio.run(_live(mode(clock, folder, dice), clock, dice, step=step, tell=tell))
+    return asyncio.run(_live(mode(clock, folder, rng), clock, rng, step=step, tell=tell))
 
 
 async def _live(
-    mode: Mode, clock: Clock, dice: random.Random, *, step: dt.timedelta, tell: Callable[[], None]
+    mode: Mode, clock: Clock, rng: random.Random, *, step: dt.timedelta, tell: Callable[[], None]
 ) -> Outcome:
     found = mode.outcome
     await mode.start()
     for number in range(YEARS // step):
         begin = number * step.total_seconds()
         clock.seconds = begin
-        if dice.random() < JUMP_CHANCE:
+        if rng.random() < JUMP_CHANCE:
             found.jumps += 1
-            clock.skew = dice.choice((-HOUR, dt.timedelta(), HOUR))
+            clock.skew = rng.choice((-HOUR, dt.timedelta(), HOUR))
         mode.happen()
         remembered = [(begin, mode.trusted())]
         for seconds in LOOKS:

@@ -49,7 +49,7 @@ class Reflector(Generic[T]):
         silence_seconds: Without any event or bookmark for this long the watch is restarted; the
             second time in a row, by a list.
         sleep: Sleeps for seconds.
-        dice: Returns a random number from 0 to 1, for jitter.
+        rng: Returns a random number from 0 to 1, for jitter.
         clock: Monotonic seconds.
     """
 
@@ -65,7 +65,7 @@ class Reflector(Generic[T]):
         selection: Selection | None = None,
         silence_seconds: float = WATCH_SILENCE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._store = client, store
@@ -74,7 +74,7 @@ class Reflector(Generic[T]):
         self._decoder, self._on_change = Decoder(view), on_change
         self._on_unreadable = on_unreadable
         self._silence_seconds = silence_seconds
-        self._sleep, self._dice, self._clock = sleep, dice, clock
+        self._sleep, self._rng, self._clock = sleep, rng, clock
         self._version = ""
         self._streams_lists = True
         self._failures = self._silences = 0
@@ -144,7 +144,7 @@ class Reflector(Generic[T]):
     async def _back_off(self) -> None:
         seconds = min(MIN_PAUSE_SECONDS * 2**self._failures, MAX_BACKOFF_SECONDS)
         self._failures = min(self._failures + 1, 10)
-        await self._sleep(seconds * (1 + JITTER * self._dice()))
+        await self._sleep(seconds * (1 + JITTER * self._rng()))
 
     async def _list(self) -> None:
         if self._streams_lists:

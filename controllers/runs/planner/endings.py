@@ -114,7 +114,7 @@ def _again(
     seen: Observed, progress: Progress, ready: work.Ready, ending: Ending, now: dt.datetime
 ) -> Plan:
     run = seen.run
-    pause = ready.backoff.seconds(run.status.attempt, seen.dice)
+    pause = ready.backoff.seconds(run.status.attempt, seen.rng)
     is_disrupted = progress.is_disruption
     attempts = _attempts_allowed(seen, progress, ready)
     note = (

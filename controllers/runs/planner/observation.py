@@ -38,7 +38,7 @@ class Observed:
         progress: Of that attempt, if ``needs_progress``.
         fault: Why the submission just tried failed.
         unreachable: Why the work of a deleted run could not be stopped.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
     """
 
     run: projections.Run
@@ -52,7 +52,7 @@ class Observed:
     progress: Progress | None = None
     fault: RuntimeFault | None = None
     unreachable: RuntimeFault | None = None
-    dice: float = 0.5
+    rng: float = 0.5
 
 
 def attempt(run: projections.Run) -> int:

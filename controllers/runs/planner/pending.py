@@ -146,7 +146,7 @@ def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pla
     backoff = seen.inputs.backoff if isinstance(seen.inputs, work.Ready) else Backoff()
     known = seen.run.status.runtime_ref or projections.RuntimeRef()
     failures = _count(known.extra.get(_FAILURES)) + 1
-    pause = fault.retry_after_seconds or backoff.seconds(failures, seen.dice)
+    pause = fault.retry_after_seconds or backoff.seconds(failures, seen.rng)
     ref = seen.ref and dataclasses.replace(seen.ref, extra={_FAILURES: failures})
     state = RunState(
         phase=Phase.PENDING,

@@ -68,13 +68,13 @@ class Report:
     problem: str = ""
 
 
-def pause_seconds(report: Report | None, took_seconds: float, dice: float) -> float:
+def pause_seconds(report: Report | None, took_seconds: float, rng: float) -> float:
     """Return the pause after a round. Pure.
 
     Args:
         report: Of the round; None if it failed.
         took_seconds: Duration of the round.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
     """
     if report is None:
         pause = FAILED_SECONDS
@@ -82,7 +82,7 @@ def pause_seconds(report: Report | None, took_seconds: float, dice: float) -> fl
         pause = max(MIN_PAUSE_SECONDS, PAUSE_SHARE * took_seconds)
     else:
         pause = ROUND_SECONDS
-    return pause * (1 + JITTER * dice)
+    return pause * (1 + JITTER * rng)
 
 
 class RetentionController:
@@ -96,7 +96,7 @@ class RetentionController:
         no_archive: Whether runs are deleted without an archive.
         now: Aware UTC time.
         sleep: Waits for seconds.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
     """
 
     def __init__(
@@ -109,18 +109,18 @@ class RetentionController:
         no_archive: bool = False,
         now: Callable[[], dt.datetime] = kube.utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self._client, self._archive, self._namespace = client, archive, namespace
         self._limits = limits or Limits()
         self._may_delete = archive is not None or no_archive
-        self._now, self._sleep, self._dice = now, sleep, dice
+        self._now, self._sleep, self._rng = now, sleep, rng
         self._sweeper = Sweeper(client, self._limits, namespace=namespace, now=now)
         self._calls = asyncio.Semaphore(MAX_CALLS)
 
     async def run(self) -> None:
         """Run a round per hour until cancelled."""
-        await self._sleep(FIRST_SECONDS * (1 + self._dice()))
+        await self._sleep(FIRST_SECONDS * (1 + self._rng()))
         while True:
             began, report = self._now(), None
             try:
@@ -128,7 +128,7 @@ class RetentionController:
             except kube.KubeError as error:
                 _log.warning("retention failed, retrying: %s", error)
             took = (self._now() - began).total_seconds()
-            await self._sleep(pause_seconds(report, took, self._dice()))
+            await self._sleep(pause_seconds(report, took, self._rng()))
 
     async def round(self) -> Report:
         """Delete what is due, up to the limit of a round.

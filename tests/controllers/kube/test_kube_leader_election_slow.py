@@ -124,7 +124,7 @@ class Candidates:
                 f"c{at}",
                 clock=clock,
                 now=lambda: START + dt.timedelta(seconds=clock()),
-                dice=lambda: 0.5,
+                rng=lambda: 0.5,
             )
             for at, own in enumerate(ways)
         ]

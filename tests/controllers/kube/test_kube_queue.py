@@ -118,7 +118,7 @@ async def test_delayed_key_comes_when_it_is_due_and_at_once_if_it_is_wanted_at_o
 
 
 async def test_retries_wait_ever_longer_until_forgotten() -> None:
-    work = queue.Queue[str](clock=lambda: 0.0, dice=lambda: 0.5)
+    work = queue.Queue[str](clock=lambda: 0.0, rng=lambda: 0.5)
 
     found = [work.retry("a") for _ in range(3)]
     far = [work.retry("b") for _ in range(40)][-1]

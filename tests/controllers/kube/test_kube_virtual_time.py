@@ -29,7 +29,7 @@ class Candidate:
             name,
             clock=server.clock.seconds,
             now=server.clock.now,
-            dice=lambda: 0.5,
+            rng=lambda: 0.5,
         )
         self.began: list[float] = []
         self.ended: list[float] = []
@@ -152,7 +152,7 @@ class Followed:
             self.changes.append,
             selection=kube.Selection(namespace="default"),
             clock=server.clock.seconds,
-            dice=lambda: 0.0,
+            rng=lambda: 0.0,
         )
 
     def names(self) -> list[str]:
@@ -283,7 +283,7 @@ async def test_writer_adds_its_finalizer_beside_others_that_came_meanwhile() -> 
 async def test_reconciler_backs_off_from_milliseconds_to_five_minutes() -> None:
     server = testing.ApiServer()
     async with server.client() as client:
-        queue: kube.Queue[kube.Key] = kube.Queue(clock=server.clock.seconds, dice=lambda: 0.5)
+        queue: kube.Queue[kube.Key] = kube.Queue(clock=server.clock.seconds, rng=lambda: 0.5)
         followed = Followed(server, client)
         times: list[float] = []
 

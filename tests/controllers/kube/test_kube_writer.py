@@ -448,15 +448,15 @@ async def test_defaults_and_keyed_lists_are_no_difference(
     assert not await applying.has_written(body, SERVICES)
 
 
-def drawn(dice: random.Random, namespace: str) -> kube.JSON:
+def drawn(rng: random.Random, namespace: str) -> kube.JSON:
     """A Deployment with all kinds of lists and mappings: keyed, sets, atomic."""
 
     def some(**fields: list[Any]) -> kube.JSON:
-        return {name: dice.choice(found) for name, found in fields.items() if dice.random() < 0.6}
+        return {name: rng.choice(found) for name, found in fields.items() if rng.random() < 0.6}
 
     def container(name: str) -> kube.JSON:
         ports = [{"containerPort": 1}, {"containerPort": 2, "protocol": "UDP"}]
-        env = [{"name": each, "value": dice.choice("12")} for each in "ab"]
+        env = [{"name": each, "value": rng.choice("12")} for each in "ab"]
         return {
             "name": name,
             "image": "x",
@@ -483,7 +483,7 @@ def drawn(dice: random.Random, namespace: str) -> kube.JSON:
             "selector": {"matchLabels": {"app": "x"}},
             "template": {
                 "metadata": {"labels": {"app": "x", **some(b=["1", "2"])}},
-                "spec": {**spec, "containers": [container(n) for n in dice.choice(names)]},
+                "spec": {**spec, "containers": [container(n) for n in rng.choice(names)]},
             },
         },
     }
@@ -520,22 +520,22 @@ async def test_nothing_is_written_only_where_applying_would_change_nothing(
 
     With managedFields, all such writes are spared.
     """
-    dice = random.Random(seed)  # noqa: S311 - any will do
+    rng = random.Random(seed)  # noqa: S311 - any will do
     found = kube.Writer(client, "m", merged_lists=DEPLOYMENT_LISTS)
     # That a mapping is replaced as a whole only managedFields tell.
     foreign = [each for each in FOREIGN if not strips or "nodeSelector" not in str(each)]
-    draw = (lambda: dense(drawn(dice, namespace))) if strips else (lambda: drawn(dice, namespace))
+    draw = (lambda: dense(drawn(rng, namespace))) if strips else (lambda: drawn(rng, namespace))
     body = draw()
     known = await found.apply(DEPLOYMENTS, body)
     assert known is not None
     verdicts = []
 
     for _ in range(40):
-        if dice.random() < 0.4:
+        if rng.random() < 0.4:
             body = draw()
-        if dice.random() < 0.3:
+        if rng.random() < 0.3:
             known = await client.patch(
-                DEPLOYMENTS, "x", dice.choice(foreign), kind="strategic", namespace=namespace
+                DEPLOYMENTS, "x", rng.choice(foreign), kind="strategic", namespace=namespace
             )
         seen = stripped(known) if strips else known
         stored = await found.apply(DEPLOYMENTS, copy.deepcopy(body), known=seen)

@@ -140,7 +140,7 @@ def test_who_waited_long_goes_first() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_nobody_starves_beside_those_who_keep_coming(seed: int) -> None:
     """A patient run of low priority, among namespaces and agents that keep submitting."""
-    dice = random.Random(seed)  # noqa: S311 - arrivals
+    rng = random.Random(seed)  # noqa: S311 - arrivals
     limits, found, now = Limits(namespace=4, agent=2, cluster=6), Ledger(), 0.0
     patient = Candidate("patient", "x", "a", priority=-1, created=0.0)
     left = [patient]
@@ -155,7 +155,7 @@ def test_nobody_starves_beside_those_who_keep_coming(seed: int) -> None:
         if patient.uid in decision.admitted:
             break
         left = [one for one in left if one.uid not in decision.ledger.slots]
-        ended = [uid for uid in decision.ledger.slots if dice.random() < 0.2]
+        ended = [uid for uid in decision.ledger.slots if rng.random() < 0.2]
         found = decision.ledger.without(dict.fromkeys(ended, 1))
 
     assert now < admission.OVERDUE_SECONDS + 60

@@ -96,7 +96,7 @@ async def bench() -> AsyncIterator[Bench]:
             leads=lambda: made[0].leads,
             settings=lambda: run_platform.SETTINGS,
             now=clock.now,
-            dice=lambda: 0.5,
+            rng=lambda: 0.5,
         )
         made.append(Bench(server, client, place, caches, subject, allocator))
         works = [allocator.run(), *(one.run() for one in caches.reflectors())]

@@ -87,13 +87,13 @@ class Bench:
     async def attempt(self, trial: Trial, seed: int = 0) -> list[str]:
         """What is wrong about a trial; empty where nothing is."""
         situation = trial.situation
-        dice = random.Random(f"{seed} {trial}")  # noqa: S311 - a choice of moments
+        rng = random.Random(f"{seed} {trial}")  # noqa: S311 - a choice of moments
         opened = worlds.opened(
             self.cluster, self.client, situation.given, trial.runtime, self.folder
         )
         try:
             async with opened as world:
-                await _tried(trial, world, dice)
+                await _tried(trial, world, rng)
                 return self._wrong_of(world)
         except UnmetError as error:
             return [str(error)]
@@ -137,7 +137,7 @@ async def opened(cluster: devcluster.Cluster, folder: pathlib.Path) -> AsyncIter
 # ----------------------------------------------------------------------------------- a trial
 
 
-async def _tried(trial: Trial, world: World, dice: random.Random) -> None:
+async def _tried(trial: Trial, world: World, rng: random.Random) -> None:
     expected = trial.situation.expected
     if expected.refused:
         await _refused(world, expected.refused)
@@ -147,7 +147,7 @@ async def _tried(trial: Trial, world: World, dice: random.Random) -> None:
     if trial.kind in {"ends", "away"}:
         await _ended(trial, world)
     else:
-        await asyncio.sleep(dice.uniform(0, MAX_PAUSE_SECONDS))
+        await asyncio.sleep(rng.uniform(0, MAX_PAUSE_SECONDS))
         await (_cancelled if trial.kind == "cancelled" else _deleted)(trial, world)
     await _nothing_left(world)
 

@@ -60,7 +60,7 @@ class Transitions:
     """
 
     now: dt.datetime
-    dice: float
+    rng: float
     answers: loops.Answers
     refusal: str
     refused: Mapping[Piece, str]
@@ -167,7 +167,7 @@ class Transitions:
         is_last = attempt >= retries.allowed(step.retries, disruptions)
         if is_last or not progress.may_help_again:
             return self._moved(status, FAILED, message)
-        pause = dt.timedelta(seconds=step.backoff.seconds(attempt, self.dice))
+        pause = dt.timedelta(seconds=step.backoff.seconds(attempt, self.rng))
         moved = self._moved(status, RETRYING, message)
         return {**moved, "nextRetryTime": kube.time_text(self.now + pause)}
 

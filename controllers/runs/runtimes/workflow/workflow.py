@@ -45,7 +45,7 @@ class WorkflowRuntime(Runtime):
         inner: Executes a step.
         evaluate: Evaluates a loop's condition.
         now: Aware UTC time.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
     """
 
     type = "Workflow"
@@ -55,10 +55,10 @@ class WorkflowRuntime(Runtime):
         inner: Runtime,
         *,
         now: Callable[[], dt.datetime],
-        dice: Callable[[], float] = random.random,
+        rng: Callable[[], float] = random.random,
         evaluate: Callable[[loops.Question], Awaitable[bool]] = conditions.evaluate,
     ) -> None:
-        self._inner, self._now, self._dice = inner, now, dice
+        self._inner, self._now, self._rng = inner, now, rng
         self._evaluate = evaluate
         self.is_collected, self.is_external = inner.is_collected, inner.is_external
 
@@ -221,7 +221,7 @@ class WorkflowRuntime(Runtime):
             state,
             seen,
             now=self._now(),
-            dice=self._dice(),
+            rng=self._rng(),
             answers=answers,
             refusal=ref.work.refusal,
             refused=refused,

@@ -88,7 +88,7 @@ def decide(
     seen: Mapping[Piece, Progress],
     *,
     now: dt.datetime,
-    dice: float,
+    rng: float,
     answers: loops.Answers | None = None,
     refusal: str = "",
     refused: Mapping[Piece, str] | None = None,
@@ -101,7 +101,7 @@ def decide(
         state: The last recorded state; None before the first step.
         seen: Progress of the pieces that the state records as running.
         now: Aware UTC time.
-        dice: A random number from 0 to 1.
+        rng: A random number from 0 to 1.
         answers: Results of loop conditions.
         refusal: Why nothing may start any more: the next step fails.
         refused: Why pieces can never be submitted: their steps fail.
@@ -111,7 +111,7 @@ def decide(
     """
     before = workflow_state.steps(state, [step.name for step in given])
     has_ended_badly = any(status["phase"] in {FAILED, CANCELLED} for status in before)
-    turn = Transitions(now, dice, answers or {}, refusal, refused or {}, is_closing=has_ended_badly)
+    turn = Transitions(now, rng, answers or {}, refusal, refused or {}, is_closing=has_ended_badly)
     statuses = [turn.step(at, given[at], status, seen) for at, status in enumerate(before)]
     if not turn.is_cancelling and not _has_ended_badly(statuses):
         _start(turn, statuses, parallelism)

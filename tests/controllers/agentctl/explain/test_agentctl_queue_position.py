@@ -134,8 +134,8 @@ def lived(book: Ledger, candidates: list[Candidate], limits: Limits) -> list[str
 
 
 def test_long_queue_is_ranked_in_the_time_of_a_command() -> None:
-    dice = random.Random(1)  # noqa: S311 - no secret
-    names = [f"team-{dice.randrange(20)}/agent-{dice.randrange(5)}" for _ in range(1100)]
+    rng = random.Random(1)  # noqa: S311 - no secret
+    names = [f"team-{rng.randrange(20)}/agent-{rng.randrange(5)}" for _ in range(1100)]
     book, candidates = (
         held(*names[:100]),
         waiting(*(f"{name}/run-{at}" for at, name in enumerate(names[100:]))),

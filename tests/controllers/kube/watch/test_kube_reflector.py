@@ -45,7 +45,7 @@ class Followed:
             self.store,
             self._note,
             sleep=self._sleep,
-            dice=lambda: 0.0,
+            rng=lambda: 0.0,
             on_unreadable=self.unreadable.append,
             **options,
         )

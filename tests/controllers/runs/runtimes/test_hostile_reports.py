@@ -109,7 +109,7 @@ def decided(state: Any, seen: dict[step_transitions.Piece, Progress]) -> workflo
     answers: dict[loops.Question, bool | loops.ConditionError] = {}
     while True:
         try:
-            return workflow_steps.decide(STEPS, 2, state, seen, now=NOW, dice=0.5, answers=answers)
+            return workflow_steps.decide(STEPS, 2, state, seen, now=NOW, rng=0.5, answers=answers)
         except loops.UnansweredError as unanswered:
             answers[unanswered.question] = answer(unanswered.question)
 

@@ -38,7 +38,7 @@ async def desk(found: ledger.Ledger | None = None, **limits: int) -> AsyncIterat
 
         bounds = ledger.Limits(**limits)
         allocator = SlotAllocator(
-            ledger.Book(client, PLACE, bounds, dice=lambda: 0.5),
+            ledger.Book(client, PLACE, bounds, rng=lambda: 0.5),
             bounds,
             survey,
             lambda key: woken.append(key.name),

@@ -34,7 +34,7 @@ class Workflow:
     @property
     def runtime(self) -> WorkflowRuntime:
         """Return the runtime of a restarted controller."""
-        return WorkflowRuntime(self.inner, now=lambda: self.now, dice=lambda: 0.5)
+        return WorkflowRuntime(self.inner, now=lambda: self.now, rng=lambda: 0.5)
 
     def _ref(self) -> Ref:
         ready = work.prepare(run_world.run(self.spec), run_world.related(), 1)

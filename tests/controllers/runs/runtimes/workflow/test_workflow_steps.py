@@ -34,7 +34,7 @@ def decide(
     while True:
         try:
             return workflow_steps.decide(
-                read, parallelism, state, seen or {}, now=now, dice=0.5, answers=answers
+                read, parallelism, state, seen or {}, now=now, rng=0.5, answers=answers
             )
         except loops.UnansweredError as unanswered:
             answers[unanswered.question] = answer(unanswered.question)
