@@ -67,24 +67,34 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
             return _items(base, wanted, node, [*at, key], keys)
         inserts = list_insertions.between(base, wanted)
         if inserts is not None:
-            return [_insertion(base, inserts, list_insertions.repeats(base, inserts), at, key)]
-        parted = list_insertions.without_repeats(base, wanted)
-        if parted is not None and _are_paired(base, parted[1]):
-            inserts, rest = parted
-            repeats = list_insertions.repeats(rest, inserts)
-            return [
-                *_in_place(base, rest, node, [*at, key]),
-                _insertion(base, inserts, repeats, at, key),
-            ]
+            return [_insertion(base, inserts, base, node, [*at, key])]
+        for keys in (None, list_items.shared_keys(base, wanted, node)):
+            names = canonical.dumps if keys is None else list_items.naming(keys)
+            parted = list_insertions.without_repeats(base, wanted, names)
+            if parted is not None and _are_paired(base, parted[1]):
+                inserts, rest = parted
+                return [
+                    *_in_place(base, rest, node, [*at, key]),
+                    _insertion(base, inserts, rest, node, [*at, key]),
+                ]
         if _are_paired(base, wanted):
             return _in_place(base, wanted, node, [*at, key])
     return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
 
 
 def _insertion(
-    base: list[JSON], inserts: list[list[JSON]], repeats: list[int], at: list[JSON], key: str
+    base: list[JSON], inserts: list[list[JSON]], rest: list[JSON], node: Node, path: list[JSON]
 ) -> Entry:
-    entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
+    """Insertions at a path; ``rest`` is the list without them."""
+    *at, key = path
+    entry: Entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
+    repeats = list_insertions.repeats(rest, inserts, canonical.dumps)
+    if len(repeats) == len(inserts):
+        return {**entry, "again": {key: repeats}}
+    keys = list_items.shared_keys(rest, [item for _, item in inserts], node)
+    if keys is not None:
+        numbers = list_insertions.repeats(rest, inserts, list_items.naming(keys))
+        return {**entry, "again": {key: numbers}, "by": [*keys]}
     return {**entry, "again": {key: repeats}} if repeats else entry
 
 

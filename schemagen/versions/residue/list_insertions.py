@@ -1,14 +1,19 @@
 """Insertions that turn a list without keys into another one. Pure.
 
 An insertion is ``[index, item]``, with the index in the resulting list. It is a repeat if the base
-list has an equal item: it can then be restored in an edited list too, by its value.
+list has an equal item, and a namesake if it has one with the same keys: it can then be restored in
+an edited list too, where that item is.
 """
 
 import collections
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeAlias
 
 from schemagen import canonical
 from schemagen.problems import JSON
+
+Names: TypeAlias = Callable[[JSON], Hashable]
+"""Returns what identifies an item, the values of its keys or all of it; None if nothing does."""
 
 
 def between(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
@@ -24,9 +29,9 @@ def between(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
 
 
 def without_repeats(
-    base: list[JSON], wanted: list[JSON]
+    base: list[JSON], wanted: list[JSON], names: Names
 ) -> tuple[list[list[JSON]], list[JSON]] | None:
-    """Return insertions of repeated items, and the rest of ``wanted``, as long as ``base``.
+    """Return insertions of repeats and namesakes, and the rest of ``wanted``, as long as ``base``.
 
     None if there are too few of them. An item of the rest may still differ from that of ``base``;
     of several repeats, those stay by which more is the same, as a conversion keeps the first one
@@ -34,23 +39,26 @@ def without_repeats(
     """
     if len(wanted) <= len(base):
         return None
-    ways = [_kept(base, wanted), [*reversed(_kept(base[::-1], wanted[::-1]))]]
+    ways = [
+        _kept(base, wanted, names),
+        [*reversed(_kept(base[::-1], wanted[::-1], names))],
+    ]
     rests = [[item for item, is_kept in zip(wanted, way, strict=True) if is_kept] for way in ways]
     best = max(range(len(ways)), key=lambda at: _similarity(base, rests[at]))
     inserts = [[at, item] for at, item in enumerate(wanted) if not ways[best][at]]
     return (inserts, rests[best]) if len(rests[best]) == len(base) else None
 
 
-def _kept(base: list[JSON], wanted: list[JSON]) -> list[bool]:
+def _kept(base: list[JSON], wanted: list[JSON], names: Names) -> list[bool]:
     """Return for each item whether it stays, where repeats go as early as possible."""
-    left = collections.Counter(map(canonical.dumps, wanted))
+    left = collections.Counter(map(names, wanted))
     spare, place = len(wanted) - len(base), 0
     kept: list[bool] = []
     for item in wanted:
-        text = canonical.dumps(item)
+        name = names(item)
         is_there = place < len(base) and canonical.identical(base[place], item)
-        is_kept = is_there or left[text] == 1 or spare <= 0
-        left[text] -= not is_kept
+        is_kept = is_there or left[name] == 1 or spare <= 0
+        left[name] -= not is_kept
         spare -= not is_kept
         place += is_kept
         kept.append(is_kept)
@@ -71,10 +79,10 @@ def _same_members(old: JSON, new: JSON) -> list[str]:
     return [key for key in new if key in old and canonical.identical(old[key], new[key])]
 
 
-def repeats(base: list[JSON], inserts: Sequence[list[JSON]]) -> list[int]:
-    """Return the numbers of the insertions that repeat an item of ``base``."""
-    there = {*map(canonical.dumps, base)}
-    return [at for at, (_, item) in enumerate(inserts) if canonical.dumps(item) in there]
+def repeats(base: list[JSON], inserts: Sequence[list[JSON]], names: Names) -> list[int]:
+    """Return the numbers of the insertions whose name is that of an item of ``base``."""
+    there = {*map(names, base)}
+    return [at for at, (_, item) in enumerate(inserts) if names(item) in there]
 
 
 def inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
@@ -95,35 +103,38 @@ def repeated(
     value: list[JSON],
     inserts: JSON,
     numbers: JSON,
-    digest_of: Callable[[JSON], str],
+    names: Names,
     *,
     is_adjacent: bool = False,
 ) -> list[JSON] | None:
-    """Return an edited list with the insertions that repeat an item of it; None if none does.
+    """Return an edited list with the insertions that repeat a name in it; None if none does.
 
     A repeat keeps its index if that is behind the item that it repeats; otherwise it directly
     follows that item, as all do where ``is_adjacent``: of equal items side by side it does not
     matter which one a conversion keeps, the first or the last.
     """
-    waiting = _chosen(inserts, numbers)
-    if is_adjacent:
-        waiting = collections.deque((-1, again) for _, again in waiting)
+    waiting = collections.deque(
+        (-1 if is_adjacent else index, again)
+        for index, again in _chosen(inserts, numbers)
+        if names(again) is not None
+    )
     target: list[JSON] = []
-    seen: set[str] = set()
-    held = collections.defaultdict[str, list[JSON]](list)
+    seen: set[Hashable] = set()
+    held = collections.defaultdict[Hashable, list[JSON]](list)
     for item in value:
         while waiting and waiting[0][0] <= len(target):
             again = waiting.popleft()[1]
-            digest = digest_of(again)
-            (target if digest in seen else held[digest]).append(again)
+            name = names(again)
+            (target if name in seen else held[name]).append(again)
         target.append(item)
-        seen.add(digest_of(item))
-        target += held.pop(digest_of(item), ())
-    target += [again for _, again in waiting if digest_of(again) in seen]
+        name = names(item)
+        seen.add(name)
+        target += held.pop(name, ())
+    target += [again for _, again in waiting if names(again) in seen]
     return target if len(target) > len(value) else None
 
 
-def _chosen(inserts: JSON, numbers: JSON) -> collections.deque[tuple[int, JSON]]:
+def _chosen(inserts: JSON, numbers: JSON) -> list[tuple[int, JSON]]:
     """Return the insertions of some numbers, sorted by index; both arguments are untrusted."""
     chosen = {at for at in numbers if type(at) is int} if isinstance(numbers, list) else set()
     found = []
@@ -131,4 +142,4 @@ def _chosen(inserts: JSON, numbers: JSON) -> collections.deque[tuple[int, JSON]]
         match place:
             case [int(index), item] if at in chosen:
                 found.append((index, item))
-    return collections.deque(sorted(found, key=lambda one: one[0]))
+    return sorted(found, key=lambda insertion: insertion[0])

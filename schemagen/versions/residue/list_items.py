@@ -3,7 +3,7 @@
 An item's identity is the values of its keys with their types.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
 from schemagen.problems import JSON
@@ -70,6 +70,20 @@ def identity(values: Sequence[JSON]) -> Identity | None:
 def values_of(name: Identity) -> list[JSON]:
     """Return the values of an identity."""
     return [value for _, value in name]
+
+
+def shared_keys(some: list[JSON], more: list[JSON], node: Node) -> Keys | None:
+    """Return the keys by which the first list has distinct items, among them all of the second."""
+    for keys in candidates(node):
+        names = names_of(some, keys, node) if keys else None
+        if names is not None and {name_of(item, keys) for item in more} <= {*names}:
+            return keys
+    return None
+
+
+def naming(keys: Keys) -> Callable[[JSON], Identity | None]:
+    """Return a function that identifies items by keys."""
+    return lambda item: name_of(item, keys)
 
 
 def common_keys(one: list[JSON], other: list[JSON], node: Node) -> Keys | None:

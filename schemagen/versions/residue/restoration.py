@@ -166,9 +166,9 @@ class _Merge:
         self._near = collections.deque(near if isinstance(near, list) else ())
         match entry:
             case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-                again = entry.get("again")
+                again, names = entry.get("again"), self._names(entry.get("by"))
                 return self._rebuilt(
-                    at, path, lambda part: self._inserted(part, was, inserts, again)
+                    at, path, lambda part: self._inserted(part, was, inserts, again, names)
                 )
             case {"at": list(path), "was": dict(was), "is": dict(values)}:
                 return self._rebuilt(at, path, lambda part: self._replaced(part, was, values))
@@ -289,7 +289,12 @@ class _Merge:
         return ABSENT if filled is present.value else filled
 
     def _inserted(
-        self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON], again: JSON
+        self,
+        part: _At,
+        was: dict[str, JSON],
+        inserts: dict[str, JSON],
+        again: JSON,
+        names: list_insertions.Names,
     ) -> JSON:
         if not isinstance(part.value, dict):
             return ABSENT
@@ -301,20 +306,30 @@ class _Merge:
             if key in was and is_current:
                 target = list_insertions.inserted(given, items)
             elif key in was and isinstance(again, dict):
-                target = self._repeated(given, items, again.get(key))
+                target = self._repeated(given, items, again.get(key), names)
             if target is None:
                 return ABSENT
             changed[key] = target
         return changed
 
-    def _repeated(self, value: JSON, inserts: JSON, numbers: JSON) -> list[JSON] | None:
+    def _names(self, by: JSON) -> list_insertions.Names:
+        """What identifies the items of a list: some keys, or all of an item."""
+        match by:
+            case [*keys] if keys and all(isinstance(key, str) for key in keys):
+                return list_items.naming(tuple(map(str, keys)))
+            case _:
+                return self._digests.of
+
+    def _repeated(
+        self, value: JSON, inserts: JSON, numbers: JSON, names: list_insertions.Names
+    ) -> list[JSON] | None:
         """A list that somebody edited, with what repeats an item that it still has."""
         if not isinstance(value, list) or len(value) > self._repeatable:
             return None
         self._repeatable -= len(value)
         self.is_filling = True
         target = list_insertions.repeated(
-            value, inserts, numbers, self._digests.of, is_adjacent=self._is_adjacent
+            value, inserts, numbers, names, is_adjacent=self._is_adjacent
         )
         self.has_repeats = self.has_repeats or target is not None
         return target

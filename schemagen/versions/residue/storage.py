@@ -235,7 +235,7 @@ def fields_of(entries: Iterable[Entry]) -> list[str]:
 def _fields(entry: Entry) -> Iterable[str]:
     steps = entry.get("at")
     at = "".join(map(_step, steps)) if isinstance(steps, list) else ""
-    if "by" in entry:
+    if "by" in entry and "was" not in entry:
         item, by = entry.get("item"), entry["by"]
         named = item if isinstance(item, dict) else {"": item}
         keys = [key for key in by if isinstance(key, str)] if isinstance(by, list) else []

@@ -438,6 +438,17 @@ CASES: dict[str, tuple[Api, Case]] = {
             changes=(write("v1beta1", (MOUNT_PATH[:4], [{"name": "x"}, {"name": "s"}])),),
         ),
     ),
+    "two items of one name that say different things, beside one that is edited": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1alpha1",
+            value=workflow_run(
+                {"name": "x"}, {"name": "x"}, ODD_STEP, {"name": "y"}, {"name": "y", "retries": 7}
+            ),
+            changes=(write("v1beta1", (MOUNT_PATH, "z")),),
+        ),
+    ),
     "a field that is written as a whole": (
         crds.api,
         Case(

@@ -94,6 +94,25 @@ def test_repeats_of_an_edited_list_are_as_many_and_change_no_order(
     assert {name: wanted.count(name) or 1 for name in edited} == collections.Counter(found)
 
 
+@given(LETTERS, LETTERS)
+def test_namesakes_of_an_edited_list_stay_with_their_item(
+    wanted: list[str], names: list[str]
+) -> None:
+    items = [{"name": name, "number": number} for number, name in enumerate(wanted)]
+    base = [*{item["name"]: item for item in reversed(items)}.values()][::-1]
+    edited = [{"name": name, "number": 9} for name in dict.fromkeys(names)]
+    entries = differences.between({"a": base}, {"a": items})
+
+    same = restoration.applied({"a": base}, entries).value["a"]
+    found = restoration.applied({"a": edited}, entries).value["a"]
+
+    assert items == same
+    assert edited == [item for item in found if item["number"] == 9]
+    assert {name: wanted.count(name) or 1 for name in names} == collections.Counter(
+        item["name"] for item in found
+    )
+
+
 def test_item_that_the_other_version_cannot_say_is_no_repeat() -> None:
     entries = differences.between({"a": ["x"]}, {"a": ["x", "y"]})
 
@@ -116,7 +135,8 @@ def test_forged_repeats_of_a_large_list_take_no_long_time() -> None:
 def test_forged_repeats_of_nothing_are_none(inserts: Any, numbers: Any) -> None:
     entry = {"at": [], "was": {"a": "0"}, "insert": {"a": inserts}, "again": {"a": numbers}}
 
-    assert {"a": ["x"]} == restoration.applied({"a": ["x"]}, [entry]).value
+    for by in (None, 1, [], [1], ["name"]):
+        assert {"a": ["x"]} == restoration.applied({"a": ["x"]}, [{**entry, "by": by}]).value
 
 
 def test_largest_entries_are_dropped_first() -> None:
