@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install bench-preflight prove-diff prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install bench-preflight prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -85,6 +85,12 @@ prove-diff: N = 2000
 prove-diff: PART = 1/1
 prove-diff: $(INSTALLED)  ## Generate N pairs of CRDs: what breaks is told, and what is told breaks (half an hour)
 	@$(BIN)/python -m tests.bench.prove_diff --number $(N) --seed $(SEED) --part $(PART) --server
+
+prove-import: PART = 1/1
+prove-import: CRDS = tests/data/crds
+prove-import: N = 500
+prove-import: $(INSTALLED)  ## Import the CRDs in CRDS: generated again exactly, N objects of each judged alike (8 minutes)
+	@$(BIN)/python -m tests.bench.prove_import --crds $(CRDS) --objects $(N) --seed $(SEED) --part $(PART)
 
 prove-judge: $(INSTALLED)  ## Compare judge and API server on 1,000 CRDs and 10,000 objects of SEED (6 minutes)
 	$(BIN)/python tests/bench/prove_judge.py --objects 10000 --crds 1000 --seed $(SEED)

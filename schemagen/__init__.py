@@ -50,6 +50,7 @@ from schemagen.model.markers import (
     Granular,
     Immutable,
     IntOrString,
+    Keywords,
     ListMap,
     ListSet,
     MaxBytes,
@@ -67,6 +68,7 @@ from schemagen.model.markers import (
 )
 from schemagen.model.registry import (
     Api,
+    ExternalConversion,
     Facts,
     Kind,
     NotLookedUpError,
@@ -94,6 +96,7 @@ __all__ = [
     "Condition",
     "Conversion",
     "EmbeddedResource",
+    "ExternalConversion",
     "ExternalDocs",
     "Facts",
     "FieldPath",
@@ -103,6 +106,7 @@ __all__ = [
     "IntOrString",
     "JSONObject",
     "Judge",
+    "Keywords",
     "Kind",
     "ListMap",
     "ListSet",

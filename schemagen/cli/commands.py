@@ -11,6 +11,7 @@ import typer
 
 from schemagen import files, yaml
 from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli.migrating import import_
 
 app = typer.Typer(
     name="schemagen",
@@ -226,6 +227,7 @@ app.command()(lint.lint)
 app.command()(check.check)
 app.command()(diff.diff)
 app.command()(preflight.preflight)
+app.command("import")(import_.import_)
 
 
 def main() -> None:

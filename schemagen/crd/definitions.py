@@ -26,7 +26,8 @@ def crd(
     Args:
         api: The API with the kind's group.
         kind: The kind to define.
-        webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle).
+        webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle), unless
+            the kind has an ``external_conversion``.
             Without it a kind of several versions gets no conversion stanza; the installer must add
             one before a second version is used.
         max_description: Maximum description length in characters; 0 drops all descriptions.
@@ -40,8 +41,9 @@ def crd(
         "scope": kind.scope,
         "versions": [_version(kind, version, max_description) for version in kind.versions],
     }
-    if webhook is not None and len(kind.versions) > 1:
-        spec["conversion"] = conversion(webhook)
+    stanza = _conversion(kind, webhook)
+    if stanza is not None:
+        spec["conversion"] = stanza
     metadata: dict[str, Any] = {"name": api.crd_name(kind)}
     for name in ("labels", "annotations"):
         if values := getattr(kind, name):
@@ -60,6 +62,17 @@ def conversion(webhook: dict[str, Any]) -> dict[str, JSON]:
         "strategy": "Webhook",
         "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},
     }
+
+
+def _conversion(kind: registry.Kind, webhook: dict[str, Any] | None) -> dict[str, JSON] | None:
+    if kind.external_conversion is None:
+        return conversion(webhook) if webhook is not None and len(kind.versions) > 1 else None
+    external = kind.external_conversion
+    if external.webhook is None:
+        return None
+    stanza = conversion(dict(external.webhook))
+    stanza["webhook"]["conversionReviewVersions"] = list(external.review_versions)
+    return stanza
 
 
 def _names(kind: registry.Kind) -> dict[str, JSON]:
@@ -92,7 +105,7 @@ def _version(
             entry["deprecationWarning"] = version.deprecated
     entry["schema"] = {"openAPIV3Schema": schema}
     subresources: dict[str, JSON] = {}
-    if "status" in schema.get("properties", {}):
+    if _has_status_subresource(version, schema):
         subresources["status"] = {}
     if version.scale is not None:
         subresources["scale"] = version.scale.subresource()
@@ -103,3 +116,9 @@ def _version(
     if version.selectable:
         entry["selectableFields"] = [{"jsonPath": path} for path in version.selectable]
     return entry
+
+
+def _has_status_subresource(version: registry.Version, schema: dict[str, Any]) -> bool:
+    if version.status_subresource is not None:
+        return version.status_subresource
+    return "status" in schema.get("properties", {})

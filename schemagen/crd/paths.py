@@ -75,7 +75,7 @@ def column_problem(schema: Schema, path: str, column_type: str) -> str | None:
 
 def _problems(version: registry.Version, schema: Schema) -> Iterator[tuple[str, str, str]]:
     for column in version.columns:
-        problem = column_problem(schema, column.path, column.type)
+        problem = column_problem(schema, column.path, column.type) if column.checked else None
         if problem is not None:
             yield f"column {column.name}", column.path, problem
     seen: set[str] = set()
@@ -85,7 +85,7 @@ def _problems(version: registry.Version, schema: Schema) -> Iterator[tuple[str, 
             yield "selectable field", path, problem
     if len(seen) > _MAX_SELECTABLE:
         yield "selectable fields", ", ".join(seen), f"expected at most {_MAX_SELECTABLE}"
-    if version.scale is not None:
+    if version.scale is not None and version.scale.checked:
         yield from _scale_problems(version.scale, schema)
 
 

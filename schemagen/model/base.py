@@ -32,6 +32,8 @@ class Model(pydantic.BaseModel):
 
     Args of a subclass:
         rules: CEL rules over the whole object, in addition to inherited ones.
+        keywords: Schema keywords of the whole object, as ``Keywords`` has them; beside inherited
+            ones.
     """
 
     model_config = pydantic.ConfigDict(
@@ -45,6 +47,7 @@ class Model(pydantic.BaseModel):
     )
 
     cel_rules: ClassVar[tuple[markers.Cel, ...]] = ()
+    schema_keywords: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, /, **fields: Any) -> None:
         """Build from Python values, by Python names.
@@ -58,10 +61,17 @@ class Model(pydantic.BaseModel):
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # not a constructor of its own
 
-    def __init_subclass__(cls, *, rules: Sequence[markers.Cel] = (), **config: Any) -> None:
-        """Collect the model's own rules after the inherited ones."""
+    def __init_subclass__(
+        cls,
+        *,
+        rules: Sequence[markers.Cel] = (),
+        keywords: Mapping[str, Any] | None = None,
+        **config: Any,
+    ) -> None:
+        """Collect the model's own rules and keywords after the inherited ones."""
         super().__init_subclass__(**config)
         cls.cel_rules = (*cls.cel_rules, *rules)
+        cls.schema_keywords = {**cls.schema_keywords, **(keywords or {})}
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -175,15 +185,25 @@ class KindMetadata:
     """Metadata of the kind (names, scope) and of the version, as arguments of a ``Resource``.
 
     ``Kind.of`` and ``Version`` describe them.
+
+    Attributes:
+        description: Description of the kind, in place of the docstring.
+        verbatim: Whether descriptions are ``description`` and those of ``Field(description=...)``,
+            character by character; docstrings are for readers of the code then.
     """
 
     plural: str = ""
+    singular: str = ""
+    list_name: str = ""
+    description: str = ""
+    verbatim: bool = False
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     scope: Literal["Namespaced", "Cluster"] = "Namespaced"
     columns: tuple[markers.Column, ...] = ()
     selectable: tuple[str, ...] = ()
     scale: markers.Scale | None = None
+    status_subresource: bool | None = None
 
     def __post_init__(self) -> None:
         field_types.check(self)
@@ -193,8 +213,10 @@ class Resource(Model):
     """An object of a kind: subclasses declare ``spec`` and ``status``.
 
     Args of a subclass:
-        plural, short_names, categories, scope: Of the kind, on its newest model; see ``Kind.of``.
-        columns, selectable, scale: Of the version; see ``Version``.
+        plural, singular, list_name, short_names, categories, scope: Of the kind, on its newest
+            model; see ``Kind.of``.
+        columns, selectable, scale, status_subresource: Of the version; see ``Version``.
+        description, verbatim: How the version is described; see ``KindMetadata``.
     """
 
     kind_metadata: ClassVar[KindMetadata] = KindMetadata()

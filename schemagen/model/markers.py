@@ -6,7 +6,7 @@ Bounds that Pydantic knows (``MinLen``, ``MaxLen``, ``Ge``, ``Le``, ``Gt``, ``Lt
 
 import dataclasses
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler
@@ -159,6 +159,26 @@ class PreserveUnknown:
 
 
 @dataclasses.dataclass(frozen=True)
+class Keywords:
+    """Schema keywords as they are, for what no other marker or type expresses.
+
+    ``Annotated[Target, Keywords({"oneOf": [{"required": ["a"]}, {"required": ["b"]}]})]``. They
+    replace what the type and other markers say; None leaves a keyword out, but for a default, which
+    is null then. The node is left to the API server's code to check. For a whole object, ``Model``
+    and ``Resource`` take ``keywords={...}``.
+    """
+
+    schema: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        field_types.check(self)
+
+    def __hash__(self) -> int:
+        """Return a hash, which a type has that is annotated with it; values may be any JSON."""
+        return hash(tuple(sorted(self.schema)))
+
+
+@dataclasses.dataclass(frozen=True)
 class IntOrString(_Wire):
     """An integer or a string (``x-kubernetes-int-or-string``)."""
 
@@ -306,11 +326,13 @@ class Scale:
         spec: Path of the desired replicas: ``.spec.replicas``.
         status: Path of the observed replicas: ``.status.replicas``.
         selector: Path of the pods' label selector, as a string; for HorizontalPodAutoscalers.
+        checked: Whether the paths must lead to fields of the model.
     """
 
     spec: str
     status: str
     selector: str | None = None
+    checked: bool = True
 
     def __post_init__(self) -> None:
         field_types.check(self)
@@ -332,6 +354,7 @@ class Column:
         priority: 0 is always shown, higher values only with ``-o wide``.
         description: Description of the column.
         format: int32, int64, float, double, byte, date, date-time or password.
+        checked: Whether the path must lead to a value that the column can show.
     """
 
     name: str
@@ -340,6 +363,7 @@ class Column:
     priority: int = 0
     description: str = ""
     format: str = ""
+    checked: bool = True
 
     def __post_init__(self) -> None:
         field_types.check(self)

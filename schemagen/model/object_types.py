@@ -39,6 +39,12 @@ class Shape:
         return rules
 
     @property
+    def keywords(self) -> Mapping[str, Any]:
+        """Return the schema keywords that the class states as they are."""
+        keywords: Mapping[str, Any] = getattr(self.kind, "schema_keywords", {})
+        return keywords
+
+    @property
     def name(self) -> str:
         """Return the name of the class."""
         return str(self.kind.__name__)

@@ -5,6 +5,7 @@ server; each is an error that names the equivalent that both evaluate.
 """
 
 import collections.abc
+import copy
 import dataclasses
 import datetime as dt
 import decimal
@@ -15,7 +16,7 @@ import re
 import sys
 import typing
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -24,7 +25,8 @@ import typing_extensions
 from pydantic.fields import FieldInfo
 
 from schemagen.model import base, markers, object_types
-from schemagen.schema.keywords import SchemaError
+from schemagen.problems import JSON
+from schemagen.schema.keywords import Schema, SchemaError
 
 # The effect of each kind of decorator, and what to write instead.
 _DECORATORS = {
@@ -267,14 +269,14 @@ def _collisions(shape: object_types.Shape) -> Iterator[str]:
 def check_envelope(shape: object_types.Shape, name: str, field: FieldInfo) -> None:
     """Refuse redefinitions of apiVersion, kind and metadata, which the API server defines.
 
-    A Literal of the kind's own name is allowed, as it always holds.
+    A Literal of the kind's own name is allowed, as it always holds, and so are ``Keywords``.
     """
     inherited = base.Resource.model_fields[name]
     annotation = field.annotation
     is_same = annotation == inherited.annotation or (
         name != "metadata" and typing.get_origin(annotation) is typing.Literal
     )
-    if is_same and not field.metadata:
+    if is_same and all(isinstance(marker, markers.Keywords) for marker in field.metadata):
         return
     raise SchemaError(
         f"{shape.name}.{name}: expected the standard declaration, got {annotation}"
@@ -359,6 +361,25 @@ def description(field: FieldInfo) -> str | None:
     message = field.deprecated if isinstance(field.deprecated, str) else ""
     deprecation = getattr(field.deprecated, "message", message)
     return " ".join(part for part in ("Deprecated:", deprecation, field.description) if part)
+
+
+def raw_keywords(metadata: Iterable[Any]) -> Schema:
+    """Return the keywords that a field states as they are."""
+    raw: Schema = {}
+    for marker in markers.flattened(metadata):
+        if isinstance(marker, markers.Keywords):
+            raw |= marker.schema
+    return raw
+
+
+def restated(schema: Schema, raw: Mapping[str, JSON]) -> Schema:
+    """Return a node with the keywords that are stated as they are."""
+    restated = schema | copy.deepcopy(dict(raw))
+    return {
+        keyword: value
+        for keyword, value in restated.items()
+        if value is not None or keyword == "default"
+    }
 
 
 def unexpected(annotation: Any, where: str) -> SchemaError:

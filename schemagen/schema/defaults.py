@@ -20,7 +20,8 @@ from pydantic_core import PydanticSerializationError, PydanticUndefined, to_json
 from schemagen import canonical
 from schemagen.model import object_types
 from schemagen.problems import JSON, quoted
-from schemagen.schema.keywords import SchemaError
+from schemagen.schema import declarations, descriptions
+from schemagen.schema.keywords import Schema, SchemaError
 
 _ARTICLES = {"default": "a default", "example": "an example"}
 _INSTEAD = "leave the default out, and set it in Rules.default"
@@ -61,6 +62,19 @@ def written(default: Any, where: str, what: str = "default") -> JSON:
                 "leave it out, or write the largest intended number"
             )
     return value
+
+
+def documentation(
+    field: FieldInfo, max_length: int | None, where: str, *, is_verbatim: bool
+) -> Schema:
+    """Return what ``Field(...)`` documents: title, example and description."""
+    shown = descriptions.shortened if is_verbatim else descriptions.fitted
+    texts = {
+        "title": field.title,
+        "example": written(field.examples[0], where, "example") if field.examples else None,
+        "description": shown(declarations.description(field), max_length) or None,
+    }
+    return {keyword: value for keyword, value in texts.items() if value is not None}
 
 
 def _check_factory(field: FieldInfo, value: JSON, where: str) -> None:

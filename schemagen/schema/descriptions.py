@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from schemagen.model import markers
+from schemagen.model import base, markers, object_types
 
 # Lines that are not joined to the previous one: list item, Google-style heading, table row,
 # doctest, indented text.
@@ -25,6 +25,22 @@ def fitted(text: str | None, max_length: int | None) -> str:
     if max_length is None or len(full) <= max_length:
         return full
     return _cut(full.partition("\n")[0], max_length)
+
+
+def shortened(text: str | None, max_length: int | None) -> str:
+    """Return a text as it is, or its first sentences or words if over the limit."""
+    if not text or max_length is None:
+        return text or ""
+    return text if len(text) <= max_length else _cut(text.partition("\n")[0], max_length)
+
+
+def of_object(shape: object_types.Shape, max_length: int | None, *, is_verbatim: bool) -> str:
+    """Return the description of an object: the docstring, or the text that replaces it."""
+    if not is_verbatim:
+        return fitted(shape.description, max_length)
+    is_resource = issubclass(shape.kind, base.Resource)
+    text = shape.kind.kind_metadata.description if is_resource else ""
+    return shortened(text, max_length)
 
 
 def limit_of(metadata: Iterable[Any], max_length: int | None) -> int | None:

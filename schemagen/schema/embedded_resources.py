@@ -4,12 +4,18 @@ Follows apiextensions-apiserver's schema/validation.go and defaulting/validation
 metadata have fixed types, and each of their defaults must be valid by itself.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
-from schemagen.model import checker_provider, markers
+from pydantic.fields import FieldInfo
+
+from schemagen.model import base, checker_provider, markers, object_types
 from schemagen.problems import quoted
+from schemagen.schema import declarations
 from schemagen.schema.keywords import Schema, SchemaError
+
+Documented: TypeAlias = Callable[[FieldInfo, Sequence[Any], str], Schema]
+"""Returns what ``Field(...)`` documents, given its markers and its place."""
 
 _EMBEDDED: Final = "x-kubernetes-embedded-resource"
 _PRESERVED: Final = "x-kubernetes-preserve-unknown-fields"
@@ -89,10 +95,25 @@ def _defaults(properties: dict[str, Schema]) -> Iterator[str]:
         )
 
 
-def with_envelope(schema: Schema) -> Schema:
+def envelope(shape: object_types.Shape, documented: Documented) -> dict[str, Schema]:
+    """Return what a root says of the fields that every object has."""
+    return {
+        shape.wire_name(name): declarations.restated(
+            documented(field, (), f"{shape.name}.{name}"), declarations.raw_keywords(field.metadata)
+        )
+        for name, field in shape.fields.items()
+        if name in base.Resource.model_fields
+    }
+
+
+def with_envelope(schema: Schema, stated: Mapping[str, Schema]) -> Schema:
     """Return the schema of a root, with the fields that every object has.
 
     They have no rules, and metadata no schema: the API server defines it.
+
+    Args:
+        schema: Of the fields that the root declares.
+        stated: What it says of apiVersion, kind and metadata: descriptions, ``Keywords``.
     """
-    envelope = {name: {"type": kind} for name, kind in _TYPES.items()}
+    envelope = {name: {"type": kind} | stated.get(name, {}) for name, kind in _TYPES.items()}
     return schema | {"properties": envelope | schema.get("properties", {})}

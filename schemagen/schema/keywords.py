@@ -419,6 +419,7 @@ _WRITERS: dict[type, Writer] = {
     markers.PreserveUnknown: _preserve,
     markers.Immutable: lambda s, m, where: _cel(s, m.rule(), where),
     markers.IntOrString: _nothing,
+    markers.Keywords: _nothing,
     Discriminator: _nothing,
     Strict: _strict,
     AllowInfNan: _allow_inf_nan,

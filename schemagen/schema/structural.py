@@ -61,7 +61,8 @@ def schema_of(
         SchemaError: naming the model, the field, what was found and an alternative.
     """
     max_length = max_description if descriptions else 0
-    schema = _Walk(max_description=max_length, limits=limits).root(model)
+    walk = _Walk(max_description=max_length, limits=limits, is_verbatim=_is_verbatim(model))
+    schema = walk.root(model)
     expressions.translate(schema, expressions.names_of(model), model.__name__)
     return _ordered(schema)
 
@@ -95,9 +96,10 @@ class _Place:
 class _Walk:
     """One walk over a model and everything below it."""
 
-    def __init__(self, *, max_description: int | None, limits: bool) -> None:
+    def __init__(self, *, max_description: int | None, limits: bool, is_verbatim: bool) -> None:
         self.max_description = max_description
         self.limits = limits
+        self.is_verbatim = is_verbatim
 
     def root(self, model: type[base.Model]) -> Schema:
         """Return the schema of the model at which the walk begins."""
@@ -128,7 +130,9 @@ class _Walk:
             if field.is_required():
                 required.append(wire_name)
         texts = {
-            "description": descriptions.fitted(shape.description, self.max_description),
+            "description": descriptions.of_object(
+                shape, self.max_description, is_verbatim=self.is_verbatim
+            ),
             "title": shape.config.get("title"),
             "type": "object",
             "properties": properties,
@@ -137,11 +141,15 @@ class _Walk:
             "x-kubernetes-validations": [rule.validation() for rule in shape.rules],
         }
         schema = {keyword: value for keyword, value in texts.items() if value}
-        return (
-            embedded_resources.with_envelope(schema)
-            if issubclass(shape.kind, base.Resource)
-            else schema
-        )
+        if issubclass(shape.kind, base.Resource):
+            schema = embedded_resources.with_envelope(
+                schema, embedded_resources.envelope(shape, self._documented)
+            )
+        return declarations.restated(schema, shape.keywords)
+
+    def _documented(self, field: FieldInfo, metadata: Sequence[Any], where: str) -> Schema:
+        max_length = descriptions.limit_of(metadata, self.max_description)
+        return defaults.documentation(field, max_length, where, is_verbatim=self.is_verbatim)
 
     def field(self, field: FieldInfo, place: _Place) -> Schema:
         """Return the schema of a field: type, markers, default and description."""
@@ -149,13 +157,14 @@ class _Walk:
         metadata = tuple(field.metadata)
         if field.discriminator is not None:
             metadata = (*metadata, field)
-        schema, max_length = self._limited(field.annotation, metadata, place)
-        embedded_resources.check_metadata(schema, place.where)
+        schema, outer_markers = self._limited(field.annotation, metadata, place)
+        if not declarations.raw_keywords(outer_markers):
+            embedded_resources.check_metadata(schema, place.where)
         default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
             _check_default(schema, field, place.where)
-        return schema | _documentation(field, max_length, place.where)
+        return schema | self._documented(field, outer_markers, place.where)
 
     def annotated(self, annotation: Any, metadata: Sequence[Any], place: _Place) -> Schema:
         """Return the schema of an annotation with its surrounding metadata."""
@@ -163,8 +172,8 @@ class _Walk:
 
     def _limited(
         self, annotation: Any, metadata: Sequence[Any], place: _Place
-    ) -> tuple[Schema, int | None]:
-        """Return that schema and the maximum description length of the field."""
+    ) -> tuple[Schema, Sequence[Any]]:
+        """Return that schema and the markers of the field."""
         inner = _unwrapped(annotation, place)
         outer = (*inner.metadata, *metadata)
         outer_markers = tuple(markers.flattened(outer))
@@ -176,19 +185,20 @@ class _Walk:
                 "which Python accepts no null; write Annotated[T | None, Nullable()]"
             )
         schema = self._bare(inner.annotation, outer_markers, outer, place.through(inner.aliases))
-        max_length = descriptions.limit_of(outer_markers, self.max_description)
         for info in outer:
             if isinstance(info, FieldInfo):
-                schema |= _documentation(info, max_length, place.where)
+                schema |= self._documented(info, outer_markers, place.where)
         for marker in outer_markers:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
         if any(isinstance(item, pydantic.Strict) for item in outer_markers):
             declarations.check_strict(annotation, metadata, place.where)
-        embedded_resources.check(schema, place.where)
-        satisfiability.check(schema, place.where)
-        return schema, max_length
+        raw = declarations.raw_keywords(outer_markers)
+        if not raw:
+            embedded_resources.check(schema, place.where)
+            satisfiability.check(schema, place.where)
+        return declarations.restated(schema, raw), outer_markers
 
     def _bare(
         self, annotation: Any, metadata: tuple[Any, ...], outer: tuple[Any, ...], place: _Place
@@ -380,21 +390,13 @@ def _own_fields(shape: object_types.Shape) -> Iterator[tuple[str, FieldInfo]]:
             yield name, field
 
 
+def _is_verbatim(model: type[base.Model]) -> bool:
+    return issubclass(model, base.Resource) and model.kind_metadata.verbatim
+
+
 def _is_words(annotation: Any) -> bool:
     is_enum = isinstance(annotation, type) and issubclass(annotation, enum.Enum)
     return is_enum or typing.get_origin(annotation) is Literal
-
-
-def _documentation(field: FieldInfo, max_length: int | None, where: str) -> Schema:
-    """Return what ``Field(...)`` documents: title, example and description."""
-    texts = {
-        "title": field.title,
-        "example": defaults.written(field.examples[0], where, "example")
-        if field.examples
-        else None,
-        "description": descriptions.fitted(declarations.description(field), max_length) or None,
-    }
-    return {keyword: value for keyword, value in texts.items() if value is not None}
 
 
 def _enumeration(values: tuple[Any, ...], where: str) -> Schema:

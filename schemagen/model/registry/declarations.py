@@ -1,146 +1,13 @@
-"""Api -> Kind -> Version: registry of what an API serves, and how its versions relate.
-
-A ``Kind`` lists its versions from oldest to newest. The newest is the hub: rules are written
-against it, and each older version provides the conversion to its next newer one.
-"""
+"""An Api, its kinds and their versions, as its author declares them."""
 
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, Protocol, TypeAlias
-
-import msgspec
+from typing import Literal
 
 from schemagen.model import base, field_types, markers, naming
+from schemagen.model.registry import conversions, kind_rules
 from schemagen.problems import JSON, Problem
-
-
-class ConversionProtocol(Protocol):
-    """Conversion between two adjacent versions: total, pure, and limited to what both express.
-
-    Each direction takes a whole object and returns the part of it that the other version can
-    express; the rest is found by ``schemagen.versions.residue`` and kept in an annotation.
-    """
-
-    @property
-    def unordered(self) -> Sequence[Sequence[str]]:
-        """Return paths of the newer version's lists that are (unordered) maps in the older."""
-
-    def up(self, value: dict[str, JSON], /) -> dict[str, JSON]:
-        """Convert to the newer version."""
-
-    def down(self, value: dict[str, JSON], /) -> dict[str, JSON]:
-        """Convert to the older version."""
-
-
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """The user of a request, as authenticated by the API server (authentication.k8s.io UserInfo).
-
-    Attributes:
-        username: Such as ``system:serviceaccount:team-a:deployer``.
-        uid: Distinguishes users who had the same name at different times.
-        groups: The groups the user belongs to.
-        extra: Additional data from the authenticator.
-    """
-
-    username: str = ""
-    uid: str = ""
-    groups: Sequence[str] = ()
-    extra: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
-
-
-Operation: TypeAlias = Literal["CREATE", "UPDATE", "DELETE"]
-Subresource: TypeAlias = Literal["status", "scale"]
-HubRules: TypeAlias = Literal["refuse", "warn", "off"]
-
-OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE")
-
-
-class NotLookedUpError(LookupError):
-    """A rule needs an object that was not looked up; whether it exists is unknown."""
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """Context of a rule besides the object; gathered by the caller.
-
-    Attributes:
-        dry_run: Nothing will be stored.
-        most_bytes: Upper bound of the canonical JSON size of the object and its parts; None if
-            unknown.
-        settings: The operator's settings for this API (``webhooks serve --settings FILE``).
-        related: Objects that the object refers to, as hub objects, by kind and name. None: it does
-            not exist. No entry: it was not looked up, and rules skip it.
-        user: Who sent the request.
-        namespace: Of the object; empty if it is cluster-scoped.
-        operation: Operation on the object.
-        subresource: Subresource of the request; empty for the object itself.
-        version: Version in which the object was sent, not that of the rules; empty if unknown.
-    """
-
-    dry_run: bool = False
-    most_bytes: int | None = None
-    settings: Mapping[str, JSON] = msgspec.field(default_factory=dict)
-    related: Mapping[tuple[str, str], JSON | None] = msgspec.field(default_factory=dict)
-    user: User = User()
-    namespace: str = ""
-    operation: str = "CREATE"
-    subresource: str = ""
-    version: str = ""
-
-    def find(self, kind: str, name: str) -> JSON | None:
-        """Return an object that ``Rules.related`` named; None if it does not exist.
-
-        Raises:
-            NotLookedUpError: if it was not looked up, so that its existence is unknown.
-        """
-        try:
-            return self.related[kind, name]
-        except KeyError:
-            raise NotLookedUpError(
-                f"expected {kind} {name} among the looked-up objects; name it in Rules.related, "
-                "and serve with --look-up"
-            ) from None
-
-
-@dataclasses.dataclass(frozen=True)
-class Rules:
-    """Rules of a kind beyond its schema, as pure functions of hub objects; None if there are none.
-
-    Attributes:
-        default: Returns the object with defaults that depend on other fields; never mutates. It
-            may only add: changing user input is an error, unless ``may_change``.
-        validate: Returns the problems of an object, given the one that it replaces (None on
-            creation), by hub paths. Unchanged problems are ignored (ratcheting).
-        related: Returns the objects that ``validate`` needs in ``Facts.related``, by kind and
-            name, in the namespace of the object: of the API's kinds, Leases and ConfigMaps.
-        related_further: Returns the objects that these refer to, given those that ``related``
-            named (None: it does not exist).
-        read_anew: Kinds whose related objects are read on every request, because their existence
-            matters; objects of other kinds are cached for some seconds.
-        may_change: Whether ``default`` may change or remove user input.
-        operations: Operations on which ``validate`` runs. On a DELETE, which must be listed here,
-            both objects are the deleted one, and ``Facts.operation`` tells; problems that an
-            unchanged update has too do not prevent the deletion.
-        subresources: Subresources on which ``validate`` runs too: ``status``, and ``scale`` of
-            the versions that have it (`kubectl scale`, autoscalers).
-    """
-
-    default: Callable[[JSON, Facts], JSON] | None = None
-    validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] | None = None
-    related: Callable[[JSON], Iterable[tuple[str, str]]] | None = None
-    related_further: (
-        Callable[[JSON, Mapping[tuple[str, str], JSON | None]], Iterable[tuple[str, str]]] | None
-    ) = None
-    read_anew: tuple[str, ...] = ()
-    may_change: bool = False
-    operations: tuple[Operation, ...] = ("CREATE", "UPDATE")
-    subresources: tuple[Subresource, ...] = ("scale",)
-
-    def __post_init__(self) -> None:
-        field_types.check(self)
-
-
-_NO_RULES: Final = Rules()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,6 +23,8 @@ class Version:
         columns: Columns of ``kubectl get``; by default those of the model's class.
         selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``; likewise.
         scale: The scale subresource, if it has one; likewise.
+        status_subresource: Whether the status is written by a subresource of its own; None if it is
+            wherever the model has a field ``status``.
         conversion: To the next newer version; None for the newest.
         warnings: Returns warnings for accepted but surprising input in this version; nothing is
             refused.
@@ -173,14 +42,15 @@ class Version:
     columns: tuple[markers.Column, ...] = ()
     selectable: tuple[str, ...] = ()
     scale: markers.Scale | None = None
-    conversion: ConversionProtocol | None = None
+    status_subresource: bool | None = None
+    conversion: conversions.ConversionProtocol | None = None
     warnings: Callable[[JSON], Iterable[Problem]] | None = None
-    hub_rules: HubRules = "refuse"
+    hub_rules: kind_rules.HubRules = "refuse"
 
     def __post_init__(self) -> None:
         field_types.refuse([*_model_faults(self.name, self.model)])
         field_types.check(self)
-        for name in ("columns", "selectable", "scale"):
+        for name in ("columns", "selectable", "scale", "status_subresource"):
             if getattr(self, name) in ((), None):
                 # Still in the constructor.
                 object.__setattr__(self, name, getattr(self.model.kind_metadata, name))
@@ -202,6 +72,7 @@ class Kind:
         list_name: As in a list's ``kind:``; defaults to the name plus List.
         annotations: Annotations of the CRD.
         labels: Labels of the CRD.
+        external_conversion: Who converts between the versions, if they have no ``conversion``.
         rules: Rules beyond the schema, run by webhooks.
         policies: Rules beyond the schema, run by the API server itself (`schemagen policy`).
     """
@@ -216,7 +87,8 @@ class Kind:
     list_name: str = ""
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    rules: Rules = _NO_RULES
+    external_conversion: conversions.ExternalConversion | None = None
+    rules: kind_rules.Rules = kind_rules.NO_RULES
     policies: tuple[markers.Policy, ...] = ()
 
     def __post_init__(self) -> None:
@@ -231,7 +103,8 @@ class Kind:
         *,
         annotations: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
-        rules: Rules = _NO_RULES,
+        external_conversion: conversions.ExternalConversion | None = None,
+        rules: kind_rules.Rules = kind_rules.NO_RULES,
         policies: tuple[markers.Policy, ...] = (),
     ) -> "Kind":
         """Return the kind that its newest model names.
@@ -246,8 +119,11 @@ class Kind:
             short_names=stated.short_names,
             categories=stated.categories,
             scope=stated.scope,
+            singular=stated.singular,
+            list_name=stated.list_name,
             annotations=annotations or {},
             labels=labels or {},
+            external_conversion=external_conversion,
             rules=rules,
             policies=policies,
         )
@@ -390,6 +266,14 @@ def _name_faults(kind: Kind) -> Iterator[str]:
 
 
 def _conversion_faults(kind: Kind) -> Iterator[str]:
+    if kind.external_conversion is not None:
+        for version in kind.versions:
+            if version.conversion is not None:
+                yield (
+                    f"{kind.name} {version.name}: expected no conversion beside "
+                    "external_conversion, got one; leave one of them out"
+                )
+        return
     for version in kind.versions[:-1]:
         if version.conversion is None:
             yield (

@@ -1,0 +1,1 @@
+"""Commands that lead from one version, or from other tools, to the next."""

@@ -1,0 +1,1 @@
+"""From one version to the next, and from other tools to this one."""
