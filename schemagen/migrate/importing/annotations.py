@@ -22,7 +22,7 @@ from schemagen.migrate.importing.python.expressions import (
 from schemagen.model import wire
 from schemagen.problems import JSON
 from schemagen.schema import patterns, satisfiability
-from schemagen.schema.keywords import Schema
+from schemagen.schema.keywords import Schema, SchemaError
 
 DOCUMENTATION: Final = ("title", "example", "description")
 _PRESERVED: Final = "x-kubernetes-preserve-unknown-fields"
@@ -80,9 +80,9 @@ class Annotations:
         return types.Field(name, annotation, optional, default, texts)
 
     def _default(self, node: dict[str, Any], place: types.Place) -> Expression | None:
-        """Take the default out of a node; a null stays."""
+        """Take the default out of a node; a null stays, and one that a model would refuse."""
         default = node.get("default")
-        if default is None:
+        if default is None or not _is_fit(node, default):
             return None
         del node["default"]
         if isinstance(default, dict | list):
@@ -103,12 +103,13 @@ class Annotations:
         markers = [*_markers(left, base, node)]
         if place[-1] == "metadata" and _is_hollow(node):
             left["type"] = "object"  # said as it is: a model would have to say what it holds
-        nullable = left.pop("nullable", False) and "enum" not in node
-        if nullable:
+        nullable = left.get("nullable") is True
+        if nullable and "enum" not in node:
+            del left["nullable"]
             markers.append(Call("Nullable"))
         if left:
             markers.append(Call("Keywords", (Value(left),)))
-        is_null = nullable or left.get("nullable") or node.get("default", "") is None
+        is_null = nullable or "default" in left
         inner = Optional(base) if is_null and base != Name("Any") else base
         return self._annotated(inner, markers, place)
 
@@ -178,6 +179,17 @@ class Annotations:
         if is_open:
             del left[_PRESERVED]
         return types.Class(fields, rules, keywords, is_open)
+
+
+def _is_fit(node: Schema, default: JSON) -> bool:
+    """Return whether a model with the node's schema may have its default."""
+    if satisfiability.is_plainly_fit(node, default):
+        return True
+    try:
+        satisfiability.check_default(node, "")
+    except SchemaError:
+        return False
+    return True
 
 
 def _is_hollow(node: Schema) -> bool:

@@ -1,12 +1,11 @@
 """CRD -> the classes of its versions, and its ``Kind.of(...)``. Pure."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from schemagen.crd import paths
-from schemagen.migrate.importing import annotations, types
+from schemagen.migrate.importing import annotations, normalization, types
 from schemagen.migrate.importing.python.expressions import (
     Call,
     Expression,
@@ -55,7 +54,7 @@ class Kind:
 
 def of(crd: Mapping[str, Any], collected: types.Types) -> Kind:
     """Return the kind of a CRD, collecting the types of all of its versions."""
-    spec = crd["spec"]
+    spec = normalization.normal(crd)["spec"]
     name = spec["names"]["kind"]
     ordered = _ordered(spec["versions"])
     keys: dict[str, str] = {}
@@ -72,13 +71,16 @@ def of(crd: Mapping[str, Any], collected: types.Types) -> Kind:
 
 def _ordered(versions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return versions from the oldest to the newest, as far as their names tell."""
-
-    def compared(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
-        if naming.is_older(one["name"], other["name"]):
-            return -1
-        return 1 if naming.is_older(other["name"], one["name"]) else 0
-
-    return sorted(versions, key=functools.cmp_to_key(compared))
+    left, ordered = [*versions], []
+    while left:
+        oldest = next(
+            version
+            for version in left
+            if not any(naming.is_older(other["name"], version["name"]) for other in left)
+        )
+        left.remove(oldest)
+        ordered.append(oldest)
+    return ordered
 
 
 def _root(
@@ -145,9 +147,9 @@ def _envelope_field(name: str, node: Schema) -> types.Field:
 def _names(spec: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
     names = spec["names"]
     yield "plural", Value(names["plural"])
-    if names.get("singular", names["kind"].lower()) != names["kind"].lower():
+    if names["singular"] != names["kind"].lower():
         yield "singular", Value(names["singular"])
-    if names.get("listKind", f"{names['kind']}List") != f"{names['kind']}List":
+    if names["listKind"] != f"{names['kind']}List":
         yield "list_name", Value(names["listKind"])
     for keyword, argument in (("shortNames", "short_names"), ("categories", "categories")):
         if names.get(keyword):
@@ -193,20 +195,20 @@ def _scale(scale: Mapping[str, Any], schema: Schema) -> Expression:
 
 
 def _version_arguments(version: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
-    if version["storage"]:
+    if version.get("storage"):
         yield "storage", Value(value=True)
-    if not version["served"]:
+    if not version.get("served"):
         yield "served", Value(value=False)
     if version.get("deprecated"):
         yield "deprecated", Value(version.get("deprecationWarning", True))
 
 
 def _kind_arguments(crd: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
+    metadata = normalization.normal(crd)["metadata"]
     for name in ("labels", "annotations"):
-        if crd["metadata"].get(name):
-            yield name, Value(crd["metadata"][name])
-    conversion = crd["spec"].get("conversion", {})
-    webhook = conversion.get("webhook")
+        if metadata.get(name):
+            yield name, Value(metadata[name])
+    webhook = (crd["spec"].get("conversion") or {}).get("webhook")
     if webhook is not None:
         yield "external_conversion", _external(webhook)
     elif len(crd["spec"]["versions"]) > 1:
@@ -215,5 +217,5 @@ def _kind_arguments(crd: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
 
 def _external(webhook: Mapping[str, JSON]) -> Expression:
     reviews = Tuple(tuple(map(Value, webhook["conversionReviewVersions"])))
-    items = (Value(webhook.get("clientConfig", {})),)
+    items = (Value(webhook.get("clientConfig") or {}),)
     return Call("ExternalConversion", items, (("review_versions", reviews),))

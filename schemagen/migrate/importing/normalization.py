@@ -42,8 +42,8 @@ def normal(crd: Mapping[str, Any]) -> dict[str, Any]:
     if not spec.get("preserveUnknownFields"):
         spec.pop("preserveUnknownFields", None)
     return {
-        "apiVersion": crd["apiVersion"],
-        "kind": crd["kind"],
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
         "metadata": _metadata(crd["metadata"]),
         "spec": spec,
     }
@@ -80,7 +80,7 @@ def _version(version: Mapping[str, Any]) -> dict[str, Any]:
         _without_empty({key: value for key, value in column.items() if value != 0})
         for column in columns
     ]
-    return _without_empty(kept, but=("served", "storage"))
+    return {"served": False, "storage": False} | _without_empty(kept, but=("served", "storage"))
 
 
 def _root(schema: Mapping[str, Any]) -> dict[str, Any]:
