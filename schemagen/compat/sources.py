@@ -34,6 +34,8 @@ _SUFFIXES: Final = ("*.yaml", "*.yml", "*.json")
 _CLUSTER: Final = "cluster:"
 _WORKTREE: Final = "WORKTREE:"
 _PAGE: Final = 100
+# Objects listed that are no CRDs.
+_SHOWN: Final = 3
 
 
 class SourceError(UserError):
@@ -86,10 +88,24 @@ def read(*references: str) -> Sources:
     for reference in references:
         found = _read(reference)
         if not found.definitions and not found.problems:
-            raise SourceError(f"expected a {KIND} in {reference}, got none")
+            raise SourceError(f"expected a {KIND} in {reference}, got {_others(reference)}")
         definitions += found.definitions
         problems += found.problems
     return Sources(tuple(definitions), tuple(problems))
+
+
+def _others(reference: str) -> str:
+    """Return the objects of a file or directory that are no CRDs; ``none`` if there are none."""
+    path = pathlib.Path(reference)
+    contents = texts(path) if path.exists() else ()
+    subjects = [
+        item.subject
+        for source, content in contents
+        if not isinstance(content, UserError)
+        for item in manifests.read(content, source)
+    ]
+    shown = ", ".join(subjects[:_SHOWN])
+    return f"{shown}, …" if len(subjects) > _SHOWN else shown or "none"
 
 
 def read_all(*references: str) -> tuple[Definition, ...]:

@@ -20,10 +20,12 @@ _SHOWN: Final = 20
 
 def run(references: Sequence[str], out: pathlib.Path | None, *, verify: bool, force: bool) -> int:
     """Read CRDs, and write or verify their models; return the exit code."""
+    is_package = out is not None and out.suffix != ".py"
+    if out is not None and is_package and out.is_file():
+        raise UserError(f"expected FILE.py or a directory as --out, got {out}, a file")
     definitions = sources.by_name(sources.read_all(*references))
     _approve(definitions.values())
     groups = _by_group([definition.value for definition in definitions.values()])
-    is_package = out is not None and out.suffix != ".py"
     if len(groups) > 1 and not is_package and not (verify and out is None):
         raise UserError(
             f"expected CRDs of one API group for one module, got {', '.join(groups)}; name a "

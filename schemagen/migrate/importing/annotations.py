@@ -33,6 +33,11 @@ _LIST_KEYS: Final = "x-kubernetes-list-map-keys"
 _RULES: Final = "x-kubernetes-validations"
 _ANY_OF: Final = [{"type": "integer"}, {"type": "string"}]
 
+# Of the objects right below a root.
+_BASES: Final[Mapping[types.Place, Expression]] = {
+    ("spec",): Name("Spec"),
+    ("status",): Name("Status"),
+}
 _SCALARS: Final = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 # Formats with a type of their own in ``wire``.
 _WIRE: Final = {
@@ -178,7 +183,7 @@ class Annotations:
         is_open = left.get(_PRESERVED) is True
         if is_open:
             del left[_PRESERVED]
-        return types.Class(fields, rules, keywords, is_open)
+        return types.Class(fields, rules, keywords, is_open, base=_BASES.get(place[2:]))
 
 
 def _is_fit(node: Schema, default: JSON) -> bool:

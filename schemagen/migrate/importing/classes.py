@@ -1,7 +1,7 @@
 """Classes and assignments of a module of models, each after what it needs. Pure."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from schemagen.migrate.importing import docstrings, names, types
@@ -18,7 +18,6 @@ from schemagen.migrate.importing.python.expressions import (
     Value,
 )
 
-_BASES: Final[Mapping[types.Place, str]] = {("spec",): "Spec", ("status",): "Status"}
 _INDENT: Final = "    "
 
 
@@ -98,7 +97,7 @@ class Writer:
     def _class(self, key: str, used: tuple[str, ...]) -> Statement:
         class_, use = self._types.class_(key), self._types.classes[key]
         place = min(use.places, key=len)
-        base = class_.base or Name(_BASES.get(place[2:], "Model"))
+        base = class_.base or Name("Model")
         arguments = expressions.class_arguments(
             (base,), [*_class_arguments(class_)], self._named.of
         )
@@ -116,8 +115,7 @@ class Writer:
     def _fields(self, class_: types.Class) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield the lines of a class's fields, and what they import."""
         wire_names = [field.wire_name for field in class_.fields]
-        is_root = class_.base is not None
-        chosen = names.field_names(wire_names, is_root=is_root)
+        chosen = names.field_names(wire_names, is_root=bool(class_.metadata))
         for field in class_.fields:
             name = _ENVELOPE.get(field.wire_name) if _is_envelope(class_) else None
             yield self._field(name or chosen[field.wire_name], field)

@@ -30,6 +30,12 @@ _GENERAL: Final = frozenset(
 )
 _KEPT_PLURAL: Final = re.compile(r"(?:ss|us|is|ics|series|data|dns|tls)$", re.IGNORECASE)
 
+# Endings of plurals, and those of their singulars.
+_PLURALS: Final = (
+    *(("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x")),
+    *(("iases", "ias"), ("tuses", "tus")),
+)
+
 
 def field_names(wire_names: Sequence[str], *, is_root: bool) -> dict[str, str]:
     """Return the Python name of each field of a class."""
@@ -125,13 +131,7 @@ def singular(word: str) -> str:
     """Return the singular of an English plural, as far as its ending tells."""
     if _KEPT_PLURAL.search(word) or not word.endswith("s") or len(word) == 1:
         return word
-    for ending, instead in (
-        ("ies", "y"),
-        ("sses", "ss"),
-        ("shes", "sh"),
-        ("ches", "ch"),
-        ("xes", "x"),
-    ):
+    for ending, instead in _PLURALS:
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word.removesuffix(ending) + instead
     return word.removesuffix("s")

@@ -237,7 +237,10 @@ def problem(act: Callable[[], object]) -> str:
                 "'nowhere', which is none that exists"
             ),
         ),
-        ("crds/other.json", "expected a CustomResourceDefinition in crds/other.json, got none"),
+        (
+            "crds/other.json",
+            "expected a CustomResourceDefinition in crds/other.json, got ConfigMap",
+        ),
         ("WORKTREE:gone", "expected a file or directory gone in the working tree, got none"),
         ("HEAD:gone", "expected a file or directory gone in HEAD, got none"),
         (":crds", "expected a git revision before the colon, got ':crds'"),

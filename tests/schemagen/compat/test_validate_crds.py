@@ -166,7 +166,7 @@ def test_unreadable_files_are_reported_and_the_rest_is_validated() -> None:
         (["crds:api", "--crd", "crd.yaml"], "expected either MODULE:API or --crd, got both"),
         (["--crd", "crd.yaml", "--rules"], "expected MODULE:API with --rules, got --crd"),
         (["--crd", "gone"], "expected a file, directory, MODULE:API, git REV:PATH"),
-        (["--crd", "objects"], "expected a CustomResourceDefinition in objects, got none"),
+        (["--crd", "objects"], "expected a CustomResourceDefinition in objects, got Widget a"),
     ],
 )
 def test_wrong_arguments_are_explained(arguments: list[str], message: str) -> None:

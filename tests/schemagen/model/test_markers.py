@@ -22,11 +22,13 @@ from schemagen import (
     Column,
     Condition,
     EmbeddedResource,
+    ExternalConversion,
     ExternalDocs,
     Format,
     Granular,
     Immutable,
     JSONObject,
+    Keywords,
     Kind,
     ListMap,
     ListSet,
@@ -689,6 +691,17 @@ def fitted() -> Made:
     return Made(found.crd, list(found.left_out))
 
 
+class Verbatim(Resource, verbatim=True, description="One line,\n  and another.\n"):
+    """For readers of the code."""
+
+    spec: JSONObject
+
+
+def verbatim() -> Made:
+    found = made(Kind("Thing", "things", (Version("v1", Verbatim, storage=True),)))
+    return Made(found, schema_of(found)["description"])
+
+
 BEYOND: dict[str, Case] = {
     "conversion": (
         of_kind(
@@ -767,6 +780,39 @@ BEYOND: dict[str, Case] = {
         },
     ),
     "size of the CRD": (fitted, ["v1 spec.color"]),
+    "any other keyword": (
+        of_field(
+            Annotated[Any, Keywords({"type": "array", "items": {"type": "string"}, UNKNOWN: None})]
+        ),
+        {"type": "array", "items": {"type": "string"}},
+    ),
+    "conversion by others": (
+        of_kind(
+            lambda found: found["spec"]["conversion"],
+            Version("v1alpha1", Small),
+            Version("v1", Small, storage=True),
+            external_conversion=ExternalConversion({"url": "https://a.example/b"}, ("v1beta1",)),
+        ),
+        {
+            "strategy": "Webhook",
+            "webhook": {
+                "clientConfig": {"url": "https://a.example/b"},
+                "conversionReviewVersions": ["v1beta1"],
+            },
+        },
+    ),
+    "status without subresource": (of_version(status_subresource=False), V1),
+    "text to the letter": (verbatim, "One line,\n  and another.\n"),
+    "column of no field": (
+        of_version(columns=(Column("Color", ".spec.colour", checked=False),)),
+        {
+            **V1,
+            "subresources": {"status": {}},
+            "additionalPrinterColumns": [
+                {"name": "Color", "type": "string", "jsonPath": ".spec.colour"}
+            ],
+        },
+    ),
     "path that leads nowhere": (
         of_error(of_version(columns=(Column("Color", ".spec.colour"),))),
         (

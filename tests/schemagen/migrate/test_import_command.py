@@ -1,0 +1,154 @@
+"""``schemagen import`` as a user runs it: outputs, refusals, exit codes."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from schemagen import yaml
+from schemagen.problems import JSON
+
+ROOT = pathlib.Path(__file__).parents[3]
+GADGETS = ROOT / "tests/data/import/gadgets.yaml"
+
+
+def command(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "schemagen", "import", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def gadgets() -> JSON:
+    return yaml.load(GADGETS.read_bytes())
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    (tmp_path / "gadgets.yaml").write_bytes(GADGETS.read_bytes())
+    return tmp_path
+
+
+def test_module_is_written_to_standard_output() -> None:
+    done = command(str(GADGETS))
+
+    assert (GADGETS.with_suffix(".txt").read_text(), "", 0) == (
+        done.stdout,
+        done.stderr,
+        done.returncode,
+    )
+
+
+def test_package_is_written_and_generates_the_crd(folder: pathlib.Path) -> None:
+    done = command("gadgets.yaml", "--out", "models", "--verify", cwd=folder)
+
+    assert "gadgets.example.com: the same\n" == done.stderr
+    written = ["v1", "v1beta1", "__init__"]
+    assert "".join(f"wrote models/{name}.py\n" for name in written) == done.stdout
+    again = command("models:api", "--verify", cwd=folder)
+    assert ("gadgets.example.com: the same\n", 0) == (again.stderr, again.returncode)
+
+
+def test_file_is_only_overwritten_on_demand(folder: pathlib.Path) -> None:
+    (folder / "models.py").write_text("mine")
+
+    refused = command("gadgets.yaml", "--out", "models.py", cwd=folder)
+    left = (folder / "models.py").read_text()
+    forced = command("gadgets.yaml", "--out", "models.py", "--force", cwd=folder)
+
+    assert ("mine", 2) == (left, refused.returncode)
+    assert (
+        "schemagen: expected no file yet at models.py; give --force to overwrite\n"
+    ) == refused.stderr
+    assert ("wrote models.py\n", 0) == (forced.stdout, forced.returncode)
+    assert GADGETS.with_suffix(".txt").read_text() == (folder / "models.py").read_text()
+
+
+def test_verification_names_what_is_lost_and_writes_nothing(folder: pathlib.Path) -> None:
+    crd = gadgets()
+    crd["spec"]["versions"][0]["colour"] = "red"
+    (folder / "gadgets.yaml").write_text(yaml.dumps(crd))
+
+    done = command("gadgets.yaml", "--out", "models.py", "--verify", cwd=folder)
+
+    assert (
+        "gadgets.example.com: spec.versions[v1].colour: expected 'red', got nothing\n",
+        1,
+    ) == (done.stderr, done.returncode)
+    assert not (folder / "models.py").exists()
+
+
+def test_groups_have_packages_of_their_own(folder: pathlib.Path) -> None:
+    other = gadgets()
+    other["metadata"]["name"] = "gadgets.other-example.com"
+    other["spec"]["group"] = "other-example.com"
+    (folder / "others.yaml").write_text(yaml.dumps(other))
+
+    refused = command("gadgets.yaml", "others.yaml", cwd=folder)
+    done = command("gadgets.yaml", "others.yaml", "--out", "models", cwd=folder)
+
+    message = (
+        "schemagen: expected CRDs of one API group for one module, got example.com, "
+        "other-example.com; name a directory with --out, for a package of each\n"
+    )
+    assert (message, 2) == (refused.stderr, refused.returncode)
+    assert ["example_com", "other_example_com"] == sorted(
+        path.name for path in (folder / "models").iterdir()
+    )
+    assert 0 == done.returncode
+
+
+BETA = "apiVersion: apiextensions.k8s.io/v1beta1\nkind: CustomResourceDefinition\n"
+REFUSED = (
+    "schemagen: gadgets.yaml: gadgets.example.com: spec.names.plural: Required value\n"
+    "schemagen: expected CRDs that the API server accepts; correct them first\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "schemagen: expected a CustomResourceDefinition in crd.yaml, got none\n"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a}",
+            "schemagen: expected a CustomResourceDefinition in crd.yaml, got Pod a\n",
+        ),
+        (
+            BETA,
+            (
+                "schemagen: crd.yaml:1: expected a CustomResourceDefinition of "
+                "apiextensions.k8s.io/v1, got 'apiextensions.k8s.io/v1beta1'; convert it first\n"
+            ),
+        ),
+        ("a: [", "schemagen: crd.yaml:2: expected YAML: "),
+        ("[1]", "schemagen: crd.yaml:1: expected an object with apiVersion and kind, got a list\n"),
+    ],
+)
+def test_what_is_no_crd_is_refused(tmp_path: pathlib.Path, content: str, message: str) -> None:
+    (tmp_path / "crd.yaml").write_text(content)
+
+    done = command("crd.yaml", cwd=tmp_path)
+
+    assert done.stderr.startswith(message)
+    assert ("", 2) == (done.stdout, done.returncode)
+
+
+def test_crd_that_the_api_server_refuses_is_refused(folder: pathlib.Path) -> None:
+    crd = gadgets()
+    del crd["spec"]["names"]["plural"]
+    (folder / "gadgets.yaml").write_text(yaml.dumps(crd))
+
+    done = command("gadgets.yaml", cwd=folder)
+
+    assert REFUSED.splitlines()[-1] in done.stderr
+    assert REFUSED.splitlines()[0] in done.stderr
+    assert 2 == done.returncode
+
+
+def test_missing_file_is_named() -> None:
+    done = command("gone.yaml")
+
+    message = (
+        "schemagen: expected a file, directory, MODULE:API, git REV:PATH or cluster:CONTEXT, got "
+        "'gone.yaml', which is none that exists\n"
+    )
+    assert (message, 2) == (done.stderr, done.returncode)
