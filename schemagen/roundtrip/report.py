@@ -98,7 +98,11 @@ def chunks(
         NoKindError: if no kind has two versions, or none of that name.
     """
     kinds = [(api, kind) for api in apis for kind in api if name in {None, kind.name}]
-    kinds = [(api, kind) for api, kind in kinds if len(kind.versions) > 1]
+    kinds = [
+        (api, kind)
+        for api, kind in kinds
+        if len(kind.versions) > 1 and kind.external_conversion is None
+    ]
     if not kinds:
         named = f" {name}" if name else ""
         raise NoKindError(f"expected a kind{named} with two versions, got none")

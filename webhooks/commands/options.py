@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from schemagen import Api, files
+from schemagen.problems import UserError
 from schemagen.versions.verification import cached as conversions
 
 ApiReference: TypeAlias = Annotated[
@@ -28,7 +29,17 @@ Url: TypeAlias = Annotated[
 
 
 def load(reference: str) -> Api:
-    """Load the Api and check that its conversions fit its models."""
+    """Load the Api and check that its conversions fit its models.
+
+    Raises:
+        UserError: if a kind is converted by something else.
+    """
     api = files.load_api(reference)
+    for kind in api:
+        if kind.external_conversion is not None and len(kind.versions) > 1:
+            raise UserError(
+                f"{kind.name}: expected conversions to serve, got external_conversion; give each "
+                "Version but the newest its conversion instead"
+            )
     conversions.check(api)
     return api

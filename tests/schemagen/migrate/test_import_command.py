@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from schemagen import yaml
-from schemagen.problems import JSON
+from schemagen.problems import JSON, UserError
+from webhooks.commands import options
 
 ROOT = pathlib.Path(__file__).parents[3]
 GADGETS = ROOT / "tests/data/import/gadgets.yaml"
@@ -152,3 +153,16 @@ def test_missing_file_is_named() -> None:
         "'gone.yaml', which is none that exists\n"
     )
     assert (message, 2) == (done.stderr, done.returncode)
+
+
+def test_conversion_by_others_is_not_served(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "imported_gadgets.py").write_bytes(GADGETS.with_suffix(".txt").read_bytes())
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+
+    with pytest.raises(
+        UserError, match="Gadget: expected conversions to serve, got external_conversion"
+    ):
+        options.load("imported_gadgets:api")
