@@ -1,0 +1,1 @@
+"""From one version of an API to the next: the objects of a cluster."""
