@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, migrate, preflight, validate
+from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli.migrate import commands as migrate
 
 app = typer.Typer(
     name="schemagen",

@@ -5,9 +5,9 @@ import time
 from typing import Final
 
 from schemagen.compat import clusters
+from schemagen.migrate.requests.attempts import Attempts
+from schemagen.migrate.requests.failures import Failure
 from schemagen.migrate.storage import crd, rewriting, state
-from schemagen.migrate.storage.attempts import Attempts
-from schemagen.migrate.storage.failures import Failure
 from schemagen.problems import JSON, UserError
 
 _CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -11,9 +11,9 @@ from typing import Final
 from schemagen.compat import clusters, kinds
 from schemagen.compat.findings import Finding, Level
 from schemagen.compat.preflight import writes
+from schemagen.migrate.requests.attempts import Answer, Attempts
+from schemagen.migrate.requests.failures import Failure
 from schemagen.migrate.storage import crd, ownership, rewriting
-from schemagen.migrate.storage.attempts import Answer, Attempts
-from schemagen.migrate.storage.failures import Failure
 from schemagen.problems import JSON
 
 RULES: Final = {

@@ -10,17 +10,18 @@ from typing import Final, TypeAlias
 
 from schemagen.compat import findings, progress
 from schemagen.compat.findings import Finding, Level
-from schemagen.migrate.storage import crd, objects, plan, state
-from schemagen.migrate.storage.attempts import Attempts
+from schemagen.migrate.requests.attempts import Attempts
+from schemagen.migrate.requests.sweep import Progress, Sweep
+from schemagen.migrate.storage import crd, native, objects, plan, state
 from schemagen.migrate.storage.installed import ChangedError, Installed
 from schemagen.migrate.storage.objects import Objects
 from schemagen.migrate.storage.plan import Goal, Plan, Step, StepName
-from schemagen.migrate.storage.sweep import Progress, Sweep
 from schemagen.problems import JSON
 
 RULES: Final = {
     **objects.RULES,
     "not-migrated": "The CRD is not as it is after the migration.",
+    "native-failed": "StorageVersionMigration gave up.",
     "step-refused": "A step is impossible or unsafe.",
     "crd-changed": "Someone else keeps changing the CRD.",
 }
@@ -40,11 +41,13 @@ class Options:
         parallel: How many objects are written at a time.
         is_dry_run: Whether nothing is to be written.
         keeps_going: Whether objects are rewritten although some would be refused.
+        is_native: Whether the cluster's own StorageVersionMigration rewrites.
     """
 
     parallel: int = 16
     is_dry_run: bool = False
     keeps_going: bool = False
+    is_native: bool = False
 
 
 @dataclasses.dataclass
@@ -208,6 +211,8 @@ class Migration:
         target = self._goal.target
         known = self._state(live)
         await self._installed.follow(live, target)
+        if self._options.is_native:
+            return await self._rewrite_natively(live, through, known)
         rewritten = Objects(self._attempts, live, through, target)
         saved = time.monotonic()
 
@@ -239,6 +244,20 @@ class Migration:
             self.report.executed.append((StepName.REWRITE, counts))
             raise _StopError
         return counts
+
+    async def _rewrite_natively(self, live: JSON, through: str, known: state.State) -> Counts:
+        """Let the cluster rewrite; if it gives up, find every object on which it would have."""
+        message = await native.rewrite(self._attempts, live, self._show)
+        if message:
+            tried = Objects(self._attempts, live, through, self._goal.target)
+            await self._sweep(live, through, "explain").run(tried.check)
+            self._add(
+                "native-failed", f"expected StorageVersionMigration to succeed, got: {message}"
+            )
+            self.report.findings += tried.tally.findings
+            raise _StopError
+        await self._save(dataclasses.replace(known, is_rewritten=True))
+        return {}
 
     async def _prune(self, live: JSON, _: str) -> Counts:
         counts = await self._verified(live, ())

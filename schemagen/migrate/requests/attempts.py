@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from schemagen.compat import clusters
-from schemagen.migrate.storage import failures
-from schemagen.migrate.storage.failures import Failure
+from schemagen.migrate.requests import failures
+from schemagen.migrate.requests.failures import Failure
 from schemagen.problems import JSON, UserError
 
 _T = TypeVar("_T")

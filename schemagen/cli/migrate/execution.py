@@ -11,8 +11,9 @@ import typer
 
 from schemagen.cli import frame
 from schemagen.compat import clusters, findings, progress, sources
-from schemagen.migrate.storage import attempts, state, steps
+from schemagen.migrate.requests import attempts
 from schemagen.migrate.storage import plan as plans
+from schemagen.migrate.storage import state, steps
 from schemagen.migrate.storage.installed import Installed
 from schemagen.migrate.storage.plan import Goal, Plan, StepName
 from schemagen.problems import JSON, UserError

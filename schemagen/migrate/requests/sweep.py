@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from schemagen.compat import clusters
-from schemagen.migrate.storage.attempts import Attempts
+from schemagen.migrate.requests.attempts import Attempts
 from schemagen.problems import JSON
 
 PAGE_SIZE: Final = 500

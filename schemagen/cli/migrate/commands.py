@@ -76,7 +76,7 @@ def plan(
 
     Exit codes: 0 nothing is refused; 1 a step is refused; 2 the CRD or the cluster cannot be read.
     """
-    from schemagen.cli import migrate_run as command
+    from schemagen.cli.migrate import execution as command
 
     command.check_output(output)
     goal = command.goal(to, drop or (), until)
@@ -96,6 +96,14 @@ def run(
     patience: Patience = 600,
     keep_going: KeepGoing = False,
     dry_run: DryRun = False,
+    native: Annotated[
+        bool,
+        typer.Option(
+            "--native",
+            help="Let the cluster's StorageVersionMigration rewrite the objects, which is served "
+            "since Kubernetes 1.37; it writes one after another, and its failures are explained.",
+        ),
+    ] = False,
     output: Output = "text",
 ) -> None:
     """Migrate: execute the steps that are left, each only if it is safe.
@@ -107,11 +115,11 @@ def run(
     Exit codes: 0 all steps are done; 1 a step is refused, or objects cannot be rewritten; 2 the CRD
     or the cluster cannot be read, or did not come back in time.
     """
-    from schemagen.cli import migrate_run as command
+    from schemagen.cli.migrate import execution as command
     from schemagen.migrate.storage import steps
 
     command.check_output(output)
-    options = steps.Options(parallel, is_dry_run=dry_run, keeps_going=keep_going)
+    options = steps.Options(parallel, is_dry_run=dry_run, keeps_going=keep_going, is_native=native)
     goal = command.goal(to, drop or (), until)
     connection = command.Connection(context, rate, patience)
     with frame.about(f"migrating {name}"):
@@ -132,7 +140,7 @@ def verify(
 
     Exit codes: 0 nothing is left; 1 something is; 2 the CRD or the cluster cannot be read.
     """
-    from schemagen.cli import migrate_run as command
+    from schemagen.cli.migrate import execution as command
 
     command.check_output(output)
     goal = command.goal(to, drop or (), None)
@@ -165,7 +173,7 @@ def rollback(
     Exit codes: 0 all steps are done; 1 a step is refused, or objects cannot be rewritten; 2 the CRD
     or the cluster cannot be read, or did not come back in time.
     """
-    from schemagen.cli import migrate_run as command
+    from schemagen.cli.migrate import execution as command
     from schemagen.migrate.storage import steps
 
     command.check_output(output)
