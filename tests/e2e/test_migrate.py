@@ -3,13 +3,15 @@
 import asyncio
 import json
 import pathlib
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from controllers import devcluster
-from tests.support import migration_world
+from tests.support import migration_proof, migration_world
 from tests.support.conversion_webhook import NEW, OLD
 from tests.support.migration_world import GROUP, NAME, World
 
@@ -110,3 +112,31 @@ def test_rollback_returns_to_the_version_before(world: World) -> None:
     after = listed(world, OLD)
     for name, value in before.items():
         assert without(value, "resourceVersion") == without(after[name], "resourceVersion")
+
+
+def test_a_migration_that_is_killed_and_loses_its_webhook_loses_nothing(world: World) -> None:
+    trial = migration_proof.Trial(
+        number=300, bad=6, kills=1, away_seconds=3, is_restarted=False, seed=1
+    )
+
+    result = migration_proof.run(world, trial, lambda _: None)
+
+    assert [] == result.problems, result
+    assert 6 == result.named
+    assert result.writes_of_others
+
+
+def test_commands_of_the_document_run_in_its_order(world: World) -> None:
+    asyncio.run(world.create([migration_world.widget(index) for index in range(5)]))
+    text = (migration_world.ROOT / "docs/migrate.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+
+    for line in lines:
+        program, command, *arguments = shlex.split(line.replace("widgets.example.com", NAME))
+        assert ("schemagen", "migrate") == (program, command)
+        code, _, said = world.migrate(*arguments)
+        assert 0 == code, f"{line}: {said}"
+
+    assert 6 == len(lines)
+    assert [NEW] == [one["name"] for one in crd(world)["spec"]["versions"]]

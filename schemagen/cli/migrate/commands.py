@@ -4,16 +4,26 @@ from typing import Annotated
 
 import typer
 
-from schemagen.cli import frame
+from schemagen.cli import frame, help_text
 
 app = typer.Typer(
     name="migrate",
+    cls=help_text.Group,
     help="Move the objects of a CRD to another version, in a live cluster.",
     no_args_is_help=True,
 )
 
+
+def _resolved(context: typer.Context, value: str) -> str:
+    """Return a CRD's name; a program with kinds of its own also accepts theirs."""
+    return str(context.obj(value)) if callable(context.obj) else value
+
+
 Name = Annotated[
-    str, typer.Argument(metavar="CRD", help="Name of the CRD, such as widgets.example.com.")
+    str,
+    typer.Argument(
+        metavar="CRD", help="Name of the CRD, such as widgets.example.com.", callback=_resolved
+    ),
 ]
 To = Annotated[str, typer.Option("--to", help="Version to store objects in.")]
 Drop = Annotated[
