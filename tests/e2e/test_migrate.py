@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from controllers import devcluster
+from controllers import devcluster, kube
+from controllers.agentctl.api_servers import clusters as api_servers
+from schemagen.compat import clusters
+from schemagen.migrate.requests import failures
+from schemagen.migrate.requests.failures import Failure
+from schemagen.migrate.storage import rewriting
 from tests.support import migration_proof, migration_world
 from tests.support.conversion_webhook import NEW, OLD
 from tests.support.migration_world import GROUP, NAME, World
@@ -116,7 +121,7 @@ def test_rollback_returns_to_the_version_before(world: World) -> None:
 
 def test_a_migration_that_is_killed_and_loses_its_webhook_loses_nothing(world: World) -> None:
     trial = migration_proof.Trial(
-        number=300, bad=6, kills=1, away_seconds=3, is_restarted=False, seed=1
+        number=120, bad=6, kills=1, away_seconds=3, is_restarted=False, seed=1
     )
 
     result = migration_proof.run(world, trial, lambda _: None)
@@ -124,6 +129,32 @@ def test_a_migration_that_is_killed_and_loses_its_webhook_loses_nothing(world: W
     assert [] == result.problems, result
     assert 6 == result.named
     assert result.writes_of_others
+
+
+def test_a_rewrite_is_refused_while_the_webhook_that_managed_fields_need_is_away(
+    world: World,
+) -> None:
+    asyncio.run(world.create([migration_world.widget(0)]))
+    assert 0 == world.migrate("run", NAME, "--to", NEW)[0]
+    (before,) = listed(world, NEW).values()
+    assert f"{GROUP}/{OLD}" in {one["apiVersion"] for one in before["metadata"]["managedFields"]}
+    path = f"/apis/{GROUP}/{NEW}/namespaces/default/widgets/{before['metadata']['name']}"
+    write = rewriting.rewrite(before, path)
+
+    world.webhook.stop()
+    try:
+        with pytest.raises(clusters.ClusterError) as caught:
+            asyncio.run(sent(world, write))
+    finally:
+        world.webhook.start()
+
+    assert Failure.WEBHOOK_AWAY is failures.of(caught.value)
+    assert before == next(iter(listed(world, NEW).values()))
+
+
+async def sent(world: World, write: clusters.Write) -> Any:
+    async with kube.Client.from_kubeconfig(world.cluster.admin_kubeconfig) as client:
+        return await api_servers.Cluster(client, "the test's cluster").send(write)
 
 
 def test_commands_of_the_document_run_in_its_order(world: World) -> None:

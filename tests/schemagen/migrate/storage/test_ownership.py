@@ -26,22 +26,26 @@ def value(*entries: dict[str, Any], **spec: Any) -> dict[str, Any]:
 
 
 def test_an_entry_keeps_the_fields_that_the_object_has() -> None:
-    fields = {"f:spec": {"f:note": {}, "f:size": {}, "f:parts": {'k:{"name":"a"}': {".": {}}}}}
+    fields: dict[str, Any] = {
+        "f:spec": {"f:note": {}, "f:size": {}, "f:parts": {'k:{"name":"a"}': {".": {}}}}
+    }
     thing = value(entry("gitops", OLD, fields), note="x", replicas=1, parts=[{"name": "a"}])
 
     renamed = ownership.renamed(thing, {OLD}, NEW)
 
-    kept = {"f:spec": {"f:note": {}, "f:parts": {'k:{"name":"a"}': {".": {}}}}}
+    kept: dict[str, Any] = {"f:spec": {"f:note": {}, "f:parts": {'k:{"name":"a"}': {".": {}}}}}
     assert [entry("gitops", NEW, kept)] == renamed
 
 
 def test_items_of_sets_and_lists_are_found() -> None:
-    fields = {"f:spec": {"f:tags": {'v:"a"': {}, 'v:"b"': {}}, "f:list": {"i:0": {}, "i:5": {}}}}
+    fields: dict[str, Any] = {
+        "f:spec": {"f:tags": {'v:"a"': {}, 'v:"b"': {}}, "f:list": {"i:0": {}, "i:5": {}}}
+    }
     thing = value(entry("gitops", OLD, fields), tags=["b"], list=[1])
 
     (renamed,) = ownership.renamed(thing, {OLD}, NEW)
 
-    kept = {"f:spec": {"f:tags": {'v:"b"': {}}, "f:list": {"i:0": {}}}}
+    kept: dict[str, Any] = {"f:spec": {"f:tags": {'v:"b"': {}}, "f:list": {"i:0": {}}}}
     assert kept == renamed["fieldsV1"]
 
 
