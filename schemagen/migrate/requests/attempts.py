@@ -19,7 +19,7 @@ _DOUBTS = 3
 
 
 class StalledError(UserError):
-    """What the migration needs did not come back in time; its progress is kept."""
+    """The API server or a webhook stayed away too long; the progress is kept."""
 
 
 @dataclasses.dataclass(frozen=True)

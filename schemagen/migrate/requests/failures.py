@@ -1,4 +1,4 @@
-"""What a failed write of a migration means: retry, wait, skip or report. Pure."""
+"""Kinds of failed writes of a migration: retry, wait, skip or report. Pure."""
 
 import enum
 import re
@@ -28,7 +28,7 @@ class Failure(enum.Enum):
     CONFLICT = enum.auto()
     """Someone else has written or recreated it since it was read."""
     ABSENT = enum.auto()
-    """It was deleted."""
+    """The object was deleted."""
     UNAVAILABLE = enum.auto()
     """The API server, or something that it needs, is away or overloaded."""
     WEBHOOK_AWAY = enum.auto()

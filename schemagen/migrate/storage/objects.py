@@ -1,4 +1,4 @@
-"""What a migration does with each object: try its rewrite, rewrite it, rename its managedFields.
+"""The work on each object: try its rewrite, rewrite it, rename its managedFields.
 
 Shell, through ``attempts``. What goes wrong becomes a finding; nothing stops at the first.
 """
@@ -35,7 +35,7 @@ _PATCH: Final = "application/json-patch+json"
 
 @dataclasses.dataclass
 class Tally:
-    """What became of the objects.
+    """Outcomes of the objects.
 
     Attributes:
         counts: Number of objects by outcome: ``rewritten``, ``unchanged``, ``deleted``, ...

@@ -33,7 +33,7 @@ DROPS: Final = (StepName.CLEAN, StepName.UNSERVE, StepName.REMOVE)
 
 @dataclasses.dataclass(frozen=True)
 class Goal:
-    """What a migration is to reach.
+    """Goal of a migration.
 
     Attributes:
         target: The storage version to come.

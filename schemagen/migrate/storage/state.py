@@ -17,7 +17,7 @@ ANNOTATION: Final = "kubewright.dev/storage-migration"
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What the steps so far have established.
+    """Facts that the steps so far have established.
 
     Attributes:
         origin: The storage version before; a rollback returns to it.
