@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install bench-preflight prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -119,6 +119,11 @@ prove-storage-switch: N = 10000
 prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage version, and back (minutes)
 	$(BIN)/python -m tests.bench.prove_storage_switch --number $(N) --seed $(SEED)
 
+prove-migrate: N = 20000
+prove-migrate: PART = 1/1
+prove-migrate: $(INSTALLED)  ## Migrate N objects with kills, a restart, an absent webhook, writers (an hour)
+	@$(BIN)/python -m tests.bench.prove_migrate --number $(N) --seed $(SEED) --part $(PART)
+
 prove-hostile: N = 100000
 prove-hostile: SEED = 0
 prove-hostile: TRANSPORT = lean
@@ -195,6 +200,10 @@ bench-judge: $(INSTALLED)  ## Startup, validation, memory and size of the in-pro
 bench-preflight: N = 20000
 bench-preflight: $(INSTALLED)  ## schemagen preflight of N live objects on a real API server (5 minutes)
 	@$(BIN)/python -m tests.bench.bench_preflight --number $(N)
+
+bench-migrate: N = 5000
+bench-migrate: $(INSTALLED)  ## Rewriting N objects against StorageVersionMigration (10 minutes)
+	@$(BIN)/python -m tests.bench.bench_migrate --number $(N)
 
 bench-conversion: $(INSTALLED)  ## A conversion of a 3 KB AgentRun
 	$(BIN)/python -m tests.bench.bench_conversion

@@ -10,6 +10,7 @@ from controllers.agentctl.archive import commands as archive
 from controllers.agentctl.certs import commands as certs
 from controllers.agentctl.controller import commands as controller
 from controllers.agentctl.get import commands as objects
+from controllers.agentctl.migrate import commands as migrate
 from controllers.agentctl.run import commands as run
 from schemagen.cli import help_text
 
@@ -96,6 +97,7 @@ app.command()(objects.explain)
 app.add_typer(run.app, name="run")
 app.add_typer(archive.app, name="archive")
 app.add_typer(certs.app, name="certs")
+app.add_typer(migrate.app, name="migrate")
 
 
 def main() -> None:

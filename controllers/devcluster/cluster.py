@@ -60,6 +60,7 @@ class Cluster:
         *,
         runs_jobs: bool = False,
         api_server_flags: Sequence[str] = (),
+        more_controllers: Sequence[str] = (),
         tell: Callable[[str], None] = print,
     ) -> None:
         """Prepare a cluster without starting it.
@@ -71,8 +72,10 @@ class Cluster:
                 say; owned objects and deleted namespaces are removed, too. Also starts
                 kube-controller-manager and kwok: see docs/devcluster.md.
             api_server_flags: Additional flags of kube-apiserver.
+            more_controllers: Further controllers of kube-controller-manager, by name, if it runs.
             tell: Called with each progress line.
         """
+        self._more_controllers = tuple(more_controllers)
         self._given_directory = directory.absolute() if directory is not None else None
         self._runs_jobs = runs_jobs
         self._flags = tuple(api_server_flags)
@@ -219,7 +222,7 @@ class Cluster:
     ) -> None:
         manager, kwok = tools.KUBE_CONTROLLER_MANAGER.name, tools.KWOK.name
         for name, flags in (
-            (manager, jobs.controller_manager_flags(self.admin_kubeconfig)),
+            (manager, jobs.controller_manager_flags(self.admin_kubeconfig, self._more_controllers)),
             (kwok, jobs.kwok_flags(self.admin_kubeconfig)),
         ):
             command: list[str | pathlib.Path] = [located[name].path, *flags]

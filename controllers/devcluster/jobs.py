@@ -6,6 +6,7 @@ creation, which saves a scheduler and a write per pod; kwok simulates the kubele
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from controllers.devcluster import versions
@@ -78,13 +79,13 @@ def api_server_flags(version: versions.Version) -> list[str]:
     ]
 
 
-def controller_manager_flags(kubeconfig: pathlib.Path) -> list[str]:
+def controller_manager_flags(kubeconfig: pathlib.Path, more: Sequence[str] = ()) -> list[str]:
     """Flags of kube-controller-manager: without leader election, few controllers, high rates."""
     return [
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
-        f"--controllers={','.join(_CONTROLLERS)}",
+        f"--controllers={','.join((*_CONTROLLERS, *more))}",
         "--leader-elect=false",
         "--secure-port=0",
         # The default of 20 requests per second suffices for three Jobs.

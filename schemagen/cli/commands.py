@@ -12,6 +12,7 @@ import typer
 from schemagen import files, yaml
 from schemagen.cli import check, diff, frame, lint, preflight, validate
 from schemagen.cli.migrating import import_
+from schemagen.cli.migrate import commands as migrate
 
 app = typer.Typer(
     name="schemagen",
@@ -228,6 +229,7 @@ app.command()(check.check)
 app.command()(diff.diff)
 app.command()(preflight.preflight)
 app.command("import")(import_.import_)
+app.add_typer(migrate.app)
 
 
 def main() -> None:

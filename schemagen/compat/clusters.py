@@ -1,4 +1,4 @@
-"""Read objects of a live cluster, with nothing but GET. Shell.
+"""Read objects of a live cluster, with nothing but GET; only a migration also writes. Shell.
 
 The client is found by entry point, as this package imports none.
 """
@@ -16,7 +16,25 @@ GROUP: Final = "schemagen.clusters"
 
 
 class ClusterError(UserError):
-    """A cluster cannot be read; the message names it and the cause."""
+    """A cluster cannot be read or written; the message names it and the cause.
+
+    Attributes:
+        code: HTTP status of the answer; 0 if none came.
+        cause: What the API server, or the connection, said.
+        retry_after_seconds: Delay that the API server asked for, if any.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int = 0,
+        cause: str = "",
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.cause = code, cause
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NotFoundError(ClusterError):
@@ -31,7 +49,7 @@ class ExpiredError(ClusterError):
     """
 
     def __init__(self, message: str, token: str) -> None:
-        super().__init__(message)
+        super().__init__(message, code=410, cause=message)
         self.token = token
 
 
@@ -46,10 +64,49 @@ class Cluster(Protocol):
         """
 
 
+@dataclasses.dataclass(frozen=True)
+class Write:
+    """A request that changes something.
+
+    Attributes:
+        method: POST, PUT, PATCH or DELETE.
+        path: The API path.
+        body: The object, or the patch.
+        content_type: Media type of the body.
+        query: Parameters, such as ``dryRun``.
+    """
+
+    method: str
+    path: str
+    body: JSON = None
+    content_type: str = "application/json"
+    query: tuple[tuple[str, str], ...] = ()
+
+
+class WritableCluster(Cluster, Protocol):
+    """A cluster that can be read and written."""
+
+    async def send(self, write: Write) -> JSON:
+        """Send a write and return the answer.
+
+        Raises:
+            ClusterError: with the API server's message.
+        """
+
+
 @contextlib.asynccontextmanager
 async def opened(context: str | None) -> AsyncIterator[Cluster]:
     """Open the cluster of a kubeconfig's context, by default of the current one."""
     async with servers.opener(GROUP, "kubeconfig")(context) as cluster:
+        yield cluster
+
+
+@contextlib.asynccontextmanager
+async def opened_for_writing(
+    context: str | None, rate: float = 0
+) -> AsyncIterator[WritableCluster]:
+    """Open the cluster of a context, with at most this many requests per second if not 0."""
+    async with servers.opener(GROUP, "kubeconfig")(context, rate) as cluster:
         yield cluster
 
 

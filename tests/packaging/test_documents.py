@@ -15,7 +15,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # Commands that other tests run, or that are for another project's files.
 ELSEWHERE = (
-    *("make ", "KUBEWRIGHT_", "webhooks serve", "webhooks dev"),
+    *("make ", "KUBEWRIGHT_", "webhooks serve", "webhooks dev", "schemagen migrate"),
     *("schemagen generate widgets:api", "webhooks review widgets:api"),
 )
 

@@ -7,11 +7,11 @@ judged, in as many threads as there are judges, the next one is read.
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Final
 
 from schemagen import judge
-from schemagen.compat import clusters, inputs, sources
+from schemagen.compat import clusters, inputs, progress, sources
 from schemagen.compat.findings import Finding, has_errors
 from schemagen.compat.preflight import preflight, writes
 from schemagen.compat.sources import Definition
@@ -23,9 +23,6 @@ PAGE_SIZE: Final = 500
 _CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # A verdict on the largest objects takes a second, and other work may keep the machine busy.
 DEADLINE_SECONDS: Final = 60.0
-
-Advance: TypeAlias = Callable[[str, int, int], None]
-"""Receives progress: what is read, how many objects were judged, how many are to come."""
 
 
 @dataclasses.dataclass
@@ -82,7 +79,7 @@ class Preflight:
         self,
         definitions: Sequence[Definition],
         oracles: Sequence[judge.Judge],
-        advance: Advance,
+        advance: progress.Advance,
     ) -> None:
         self._definitions, self._oracles, self._advance = definitions, oracles, advance
 
@@ -190,7 +187,7 @@ def run(definitions: Sequence[Definition], against: Sequence[str], jobs: int) ->
         oracles = [
             stack.enter_context(judge.Judge(deadline_seconds=DEADLINE_SECONDS)) for _ in range(jobs)
         ]
-        check = Preflight(definitions, oracles, stack.enter_context(_progress()))
+        check = Preflight(definitions, oracles, stack.enter_context(progress.bars()))
         if paths:
             check.of_files(paths, report)
         for place in places:
@@ -201,32 +198,6 @@ def run(definitions: Sequence[Definition], against: Sequence[str], jobs: int) ->
             except clusters.ClusterError as error:
                 report.problems.append(str(error))
     return report
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Advance]:
-    """Show progress on standard error, if that is a terminal."""
-    import rich.console  # noqa: PLC0415 - only for a bar
-    import rich.progress  # noqa: PLC0415
-
-    console = rich.console.Console(stderr=True)
-    columns = (
-        "{task.description}",
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeRemainingColumn(),
-    )
-    bars: dict[str, rich.progress.TaskID] = {}
-    with rich.progress.Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as progress:
-
-        def advance(title: str, done: int, remaining: int) -> None:
-            if title not in bars:
-                bars[title] = progress.add_task(title, total=done + remaining)
-            progress.advance(bars[title], done)
-
-        yield advance
 
 
 async def _judge(

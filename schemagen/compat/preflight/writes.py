@@ -214,7 +214,7 @@ class Quick:
         read = self._read(value)
         if read is None:
             return Certain.NOTHING, ()
-        lost = tuple(_members_lost(value, read))
+        lost = tuple(members_lost(value, read))
         if not self._checker.is_fine(read, read):
             return Certain.NOTHING, lost
         if is_new_fine or self._checker.is_fine(read):
@@ -311,7 +311,7 @@ def _lost(value: JSON, update: judge.Verdict) -> Iterator[str]:
     Of a refused one, only those are known that its own version does not have.
     """
     if update.allowed:
-        yield from _members_lost(value, update.object)
+        yield from members_lost(value, update.object)
         return
     for warning in update.warnings:
         match = _UNKNOWN.match(warning)
@@ -319,7 +319,8 @@ def _lost(value: JSON, update: judge.Verdict) -> Iterator[str]:
             yield match[1]
 
 
-def _members_lost(value: JSON, kept: JSON) -> Iterator[str]:
+def members_lost(value: JSON, kept: JSON) -> Iterator[str]:
+    """Yield the paths of an object's fields, outside metadata, that another one lacks."""
     for name, member in value.items():
         if name != "metadata":
             yield from _missing(member, kept.get(name), name)

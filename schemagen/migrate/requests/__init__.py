@@ -1,0 +1,1 @@
+"""Requests to a cluster that outlast what is away: retries, and passes over all objects."""
