@@ -5,6 +5,7 @@ from importlib import metadata
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from controllers.agentctl.archive import commands as archive
 from controllers.agentctl.certs import commands as certs
@@ -12,7 +13,6 @@ from controllers.agentctl.controller import commands as controller
 from controllers.agentctl.get import commands as objects
 from controllers.agentctl.migrate import commands as migrate
 from controllers.agentctl.run import commands as run
-from schemagen.cli import help_text
 
 # Same text as schemagen.cli.frame, which --help must not import.
 EPILOG = (
@@ -21,7 +21,7 @@ EPILOG = (
 )
 
 
-class Group(help_text.Group):
+class Group(TyperGroup):
     """The command group, guarded by ``schemagen.cli.frame``, which ``--help`` does not import."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:

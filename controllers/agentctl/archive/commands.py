@@ -5,10 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from schemagen.cli import help_text
-
 app = typer.Typer(
-    cls=help_text.Group,
     help="Find runs that were deleted from the cluster after their retention period.",
     no_args_is_help=True,
 )

@@ -5,10 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from schemagen.cli import help_text
-
 app = typer.Typer(
-    cls=help_text.Group,
     help="Inspect the webhook server's certificates and rotate its CA.",
     no_args_is_help=True,
 )

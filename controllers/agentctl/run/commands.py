@@ -7,9 +7,8 @@ import typer
 
 from controllers.agentctl import options
 from controllers.agentctl.run.request import Request
-from schemagen.cli import help_text
 
-app = typer.Typer(cls=help_text.Group, help="Submit and manage agent runs.", no_args_is_help=True)
+app = typer.Typer(help="Submit and manage agent runs.", no_args_is_help=True)
 
 Name: TypeAlias = Annotated[str, typer.Argument(help="Name of the run.")]
 Wait: TypeAlias = Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")]
