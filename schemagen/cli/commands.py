@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli import check, diff, frame, lint, pages, preflight, validate
 
 app = typer.Typer(
     name="schemagen",
@@ -226,6 +226,7 @@ app.command()(lint.lint)
 app.command()(check.check)
 app.command()(diff.diff)
 app.command()(preflight.preflight)
+app.command()(pages.docs)
 
 
 def main() -> None:

@@ -1,0 +1,114 @@
+"""``schemagen docs`` and ``schemagen guide``: pages for people who use an API. Shell: files."""
+
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schemagen import files
+from schemagen.cli import check
+
+if TYPE_CHECKING:
+    from schemagen import judge
+    from schemagen.compat import sources
+    from schemagen.pages.examples import Example, Given
+
+Samples = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--examples",
+        metavar="PATH",
+        help="Manifests to show as examples, a file, directory or pattern; repeatable. Each must "
+        "be valid.",
+    ),
+]
+
+
+def docs(
+    references: check.References,
+    out: Annotated[pathlib.Path, typer.Option("--out", "-o", help="Output directory.")],
+    title: Annotated[
+        str | None, typer.Option(help="Title of the first page; by default the API groups.")
+    ] = None,
+    examples: Samples = None,
+    checks: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 1 if a page in --out is outdated."),
+    ] = False,
+) -> None:
+    """Write the reference of every kind and version as static pages.
+
+    Each page has the fields with their constraints, defaults and CEL rules, an example that the API
+    server's own code accepted, and what changed since the version before. Pages load nothing else,
+    and work without JavaScript, which only adds search.
+
+    Exit codes: 0 written or current; 1 --check found an outdated page; 2 a CRD or an example
+    cannot be read, an example is invalid, or a page cannot be written.
+    """
+    from schemagen.compat import sources
+    from schemagen.pages.reference import site
+
+    definitions = [*sources.by_name(sources.read_all(*references)).values()]
+    groups = dict.fromkeys(str(one.value["spec"].get("group")) for one in definitions)
+    shown = _examples(definitions, examples or ())
+    texts = site.files(
+        definitions,
+        title=title or f"API reference: {', '.join(groups)}",
+        examples=lambda name, version: shown.get((name, version), ()),
+    )
+    raise typer.Exit(_finish({out / name: text for name, text in texts.items()}, checks=checks))
+
+
+def _examples(
+    definitions: "Sequence[sources.Definition]", paths: Sequence[str]
+) -> "Mapping[tuple[str, str], Sequence[Example]]":
+    """Return the examples of each version of each CRD; none where there is no judge."""
+    from schemagen import judge
+    from schemagen.pages import examples
+
+    given = examples.read(paths) if paths else ()
+    try:
+        with judge.Judge() as oracle:
+            return {
+                key: found
+                for definition in definitions
+                for key, found in _of_definition(definition, given, oracle)
+            }
+    except judge.JudgeMissingError as error:
+        typer.echo(f"schemagen: pages have no examples: {error}", err=True)
+        return {}
+
+
+def _of_definition(
+    definition: "sources.Definition", given: "Sequence[Given]", oracle: "judge.Judge"
+) -> "Iterator[tuple[tuple[str, str], Sequence[Example]]]":
+    from schemagen import judge
+    from schemagen.pages import examples
+
+    try:
+        with oracle.load(definition.value) as loaded:
+            found = examples.Examples(loaded, definition.value, given)
+            for version in definition.value["spec"]["versions"]:
+                yield (definition.name, version["name"]), found.of(version)
+    except judge.JudgeMissingError:
+        raise
+    except judge.JudgeError as error:
+        typer.echo(f"schemagen: {definition.name} has no examples: {error}", err=True)
+
+
+def _finish(texts: Mapping[pathlib.Path, str], *, checks: bool) -> int:
+    """Write the pages, or compare them; return the exit code."""
+    from schemagen.cli import generation
+
+    if not checks:
+        generation.write(texts)
+        return 0
+    outdated = [path for path, text in texts.items() if not _is_current(path, text)]
+    for path in outdated:
+        typer.echo(f"{path}: not current; run the same command without --check")
+    return 1 if outdated else 0
+
+
+def _is_current(path: pathlib.Path, text: str) -> bool:
+    return path.is_file() and files.read_bytes(path) == text.encode(errors="backslashreplace")
