@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, pages, preflight, validate
+from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli.pages import docs, guide
 
 app = typer.Typer(
     name="schemagen",
@@ -226,7 +227,9 @@ app.command()(lint.lint)
 app.command()(check.check)
 app.command()(diff.diff)
 app.command()(preflight.preflight)
-app.command()(pages.docs)
+app.command()(docs.docs)
+
+app.command()(guide.guide)
 
 
 def main() -> None:

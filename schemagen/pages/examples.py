@@ -73,7 +73,7 @@ class Examples:
             return tuple(Example("", one.value) for one in given)
         if not version.get("served"):
             return ()
-        value = self._smallest(version)
+        value = self.smallest(version)
         title = "The smallest object that the API server accepts, as far as one was found:"
         return () if value is None else (Example(title, value),)
 
@@ -98,7 +98,8 @@ class Examples:
         """Return ``GROUP/VERSION``."""
         return f"{self._spec['group']}/{version}"
 
-    def _smallest(self, version: JSON) -> dict[str, JSON] | None:
+    def smallest(self, version: JSON) -> dict[str, JSON] | None:
+        """Return the smallest object that is accepted, if one is found."""
         schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
         properties = schema.get("properties") or {}
         own = {name: child for name, child in properties.items() if name not in _ENVELOPE}

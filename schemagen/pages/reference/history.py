@@ -1,4 +1,4 @@
-"""What a version changed since the one before it, field by field. Pure."""
+"""Changes of a version since the one before it, field by field. Pure."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

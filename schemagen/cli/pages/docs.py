@@ -1,4 +1,4 @@
-"""``schemagen docs`` and ``schemagen guide``: pages for people who use an API. Shell: files."""
+"""``schemagen docs``: the reference of CRDs. Shell."""
 
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schemagen import files
 from schemagen.cli import check
+from schemagen.cli.pages import output
 
 if TYPE_CHECKING:
     from schemagen import judge
     from schemagen.compat import sources
     from schemagen.pages.examples import Example, Given
-
-Samples = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--examples",
-        metavar="PATH",
-        help="Manifests to show as examples, a file, directory or pattern; repeatable. Each must "
-        "be valid.",
-    ),
-]
 
 
 def docs(
@@ -31,11 +21,8 @@ def docs(
     title: Annotated[
         str | None, typer.Option(help="Title of the first page; by default the API groups.")
     ] = None,
-    examples: Samples = None,
-    checks: Annotated[
-        bool,
-        typer.Option("--check", help="Write nothing; exit 1 if a page in --out is outdated."),
-    ] = False,
+    examples: output.Samples = None,
+    checks: output.Checks = False,
 ) -> None:
     """Write the reference of every kind and version as static pages.
 
@@ -57,7 +44,9 @@ def docs(
         title=title or f"API reference: {', '.join(groups)}",
         examples=lambda name, version: shown.get((name, version), ()),
     )
-    raise typer.Exit(_finish({out / name: text for name, text in texts.items()}, checks=checks))
+    raise typer.Exit(
+        output.finish({out / name: text for name, text in texts.items()}, checks=checks)
+    )
 
 
 def _examples(
@@ -95,20 +84,3 @@ def _of_definition(
         raise
     except judge.JudgeError as error:
         typer.echo(f"schemagen: {definition.name} has no examples: {error}", err=True)
-
-
-def _finish(texts: Mapping[pathlib.Path, str], *, checks: bool) -> int:
-    """Write the pages, or compare them; return the exit code."""
-    from schemagen.cli import generation
-
-    if not checks:
-        generation.write(texts)
-        return 0
-    outdated = [path for path, text in texts.items() if not _is_current(path, text)]
-    for path in outdated:
-        typer.echo(f"{path}: not current; run the same command without --check")
-    return 1 if outdated else 0
-
-
-def _is_current(path: pathlib.Path, text: str) -> bool:
-    return path.is_file() and files.read_bytes(path) == text.encode(errors="backslashreplace")
