@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -102,7 +103,7 @@ def opened() -> Iterator[Browser]:
         if shutil.which(program) is None:
             raise FileNotFoundError(MISSING.format(program=program))
     with subprocess.Popen(
-        ["chromedriver", "--port=0"],  # noqa: S607 - the machine's own
+        ["chromedriver", f"--port={_free_port()}"],  # noqa: S607 - the machine's own
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -115,6 +116,13 @@ def opened() -> Iterator[Browser]:
                 browser.close()
         finally:
             driver.terminate()
+
+
+def _free_port() -> int:
+    """Return a port that is free: chromedriver wants the same one for IPv4 and IPv6."""
+    with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def _port(driver: subprocess.Popen[str]) -> str:

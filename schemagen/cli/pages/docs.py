@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from schemagen import files
 from schemagen.cli import check
 from schemagen.cli.pages import output
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from schemagen import judge
     from schemagen.compat import sources
     from schemagen.pages.examples import Example, Given
+    from schemagen.pages.reference import history, site
 
 
 def docs(
@@ -43,10 +45,28 @@ def docs(
         definitions,
         title=title or f"API reference: {', '.join(groups)}",
         examples=lambda name, version: shown.get((name, version), ()),
+        moved=_moved(references),
     )
     raise typer.Exit(
         output.finish({out / name: text for name, text in texts.items()}, checks=checks)
     )
+
+
+def _moved(references: Sequence[str]) -> "site.Moved":
+    """Return what is known of the conversions of the references that are Apis."""
+    from schemagen.compat import sources
+    from schemagen.pages.guide import moves
+
+    apis = [
+        files.load_api(reference)
+        for reference in references
+        if not pathlib.Path(reference).exists() and sources.is_api(reference)
+    ]
+
+    def moved(name: str, old: str, new: str) -> "history.Moves":
+        return tuple(move for api in apis for move in moves.of(api, name, old, new))
+
+    return moved
 
 
 def _examples(

@@ -92,9 +92,11 @@ def of(
 
 def _resolved(row: Row, old: "_Side", new: "_Side") -> Row:
     if row.way is Way.REMOVED and row.old is not None and old.outcome(row.old).carried:
-        return dataclasses.replace(row, way=Way.CONVERTED, new=old.target(row.old), how=_BY_CODE)
+        target = old.target(row.old)
+        return row if target is None else Row(Way.CONVERTED, row.old, target, _BY_CODE)
     if row.way is Way.ADDED and row.new is not None and new.outcome(row.new).carried:
-        return dataclasses.replace(row, way=Way.CONVERTED, old=new.target(row.new), how=_BY_CODE)
+        target = new.target(row.new)
+        return row if target is None else Row(Way.CONVERTED, target, row.new, _BY_CODE)
     return row
 
 
@@ -112,7 +114,8 @@ class _Side:
         there: registry.Version,
         examples: Sequence[Object],
     ) -> None:
-        self._here = here
+        self._settle = defaulting.of(here.model).settle
+        self._settle_there = defaulting.of(there.model).settle
         self._there = graph.Route(api, kind, here.name, there.name)
         self._back = graph.Route(api, kind, there.name, here.name)
         self._check = checking.of_version(here).create
@@ -120,7 +123,8 @@ class _Side:
         schema = structural.schema_of(here.model)
         own = {k: v for k, v in schema["properties"].items() if k not in _NOT_COMPARED}
         self._schema: Schema = {**schema, "properties": own}
-        self._annotations = storage.names(api, here).all | storage.names(api, there).all
+        names = (storage.names(api, version).all for version in kind.versions)
+        self._annotations = frozenset[str]().union(*names)
         envelope: Object = {"apiVersion": api.api_version(here), "kind": kind.name}
         metadata = {"name": "example"}
         if kind.scope == "Namespaced":
@@ -157,14 +161,16 @@ class _Side:
         return Outcome(*(tuple(found[name]) for name in ("carried", "kept", "lost")))
 
     def _verdict(self, value: Object, where: Sequence[str | int]) -> str:
-        settle = defaulting.of(self._here.model).settle
-        wanted = _get(settle(value), where)
-        there = self._there.convert(value).object
-        plain = self._back.convert(storage.without(there, self._annotations)).object
-        if _is_same(_get(settle(plain), where), wanted):
-            return "carried"
-        back = self._back.convert(there).object
-        return "kept" if _is_same(_get(settle(back), where), wanted) else "lost"
+        """Convert there and back; in each version the API server sets its defaults."""
+        wanted = _get(self._settle(value), where)
+        there = self._settle_there(self._there.convert(self._settle(value)).object)
+        for name, one in (
+            ("carried", storage.without(there, self._annotations)),
+            ("kept", there),
+        ):
+            if _is_same(_get(self._settle(self._back.convert(one).object), where), wanted):
+                return name
+        return "lost"
 
     def _valid(self, path: Path) -> Iterator[tuple[Object, tuple[str | int, ...]]]:
         """Yield valid objects with a value at a field, and where it is."""

@@ -1,10 +1,10 @@
 """Changes of a version since the one before it, field by field. Pure."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from schemagen.compat.changes import schema_changes
+from schemagen.compat.changes import changes, schema_changes
 from schemagen.pages.reference.fields import ENVELOPE
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
@@ -30,6 +30,10 @@ class Change:
     is_new: bool = False
 
 
+Moves = Sequence[tuple[tuple[str, ...], Change]]
+"""Fields that a conversion moves: their place before, and what is said of the place they get."""
+
+
 @dataclasses.dataclass(frozen=True)
 class History:
     """The changes of a version since another one.
@@ -52,27 +56,43 @@ class History:
         return found
 
 
-def between(old: JSON, new: JSON, moved: Sequence[tuple[tuple[str, ...], Change]] = ()) -> History:
+def between(old: JSON, new: JSON, moved: Moves = ()) -> History:
     """Return the changes from one version of a CRD to another.
 
     Args:
         old: The version before, an entry of ``spec.versions``.
         new: The version.
-        moved: The fields that the conversion moves, by their place before, with what is to be
-            said of them; their removal and addition are not told besides.
+        moved: Fields that the conversion is known to move. Without it, a conversion webhook may do
+            anything, and a similar field of another name is only a guess.
     """
-    before, after = _schema(old), _schema(new)
-    gone = {steps for steps, _ in moved}
-    come = {change.steps for _, change in moved}
+    gone = [steps for steps, _ in moved]
+    come = [change.steps for _, change in moved]
     told: list[Change] = []
-    for one in schema_changes.compare(before, after, version=str(new["name"])):
+    for one in schema_changes.compare(_schema(old), _schema(new), version=str(new["name"])):
         if one.rule in _UNSAID or one.path in ENVELOPE:
             continue
-        is_gone, is_new = one.rule == "field-removed", one.rule.endswith("field-added")
-        if (is_gone and one.steps in gone) or (is_new and one.steps in come):
-            continue
-        told.append(Change(one.steps, one.message, is_gone or one.rule == "field-renamed", is_new))
+        told += (
+            change
+            for change in _told(one)
+            if not (change.is_gone and _is_around(change.steps, gone))
+            and not (change.is_new and _is_around(change.steps, come))
+        )
     return History(str(old["name"]), (*(change for _, change in moved), *told))
+
+
+def _told(one: changes.Change) -> Iterator[Change]:
+    if one.rule == "field-renamed":
+        name = str(one.after)
+        yield Change(one.steps, f"removed, perhaps renamed to `{name}`", is_gone=True)
+        yield Change((*one.steps[:-1], f".{name}"), "added", is_new=True)
+        return
+    is_gone, is_new = one.rule == "field-removed", one.rule.endswith("field-added")
+    yield Change(one.steps, one.message, is_gone, is_new)
+
+
+def _is_around(steps: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> bool:
+    """Return whether a field is one of others, or holds one."""
+    return any(other[: len(steps)] == steps for other in others)
 
 
 def _schema(version: JSON) -> Schema:

@@ -179,12 +179,13 @@ def _fields(page: VersionPage, below: Sequence[Field]) -> Iterable[Node]:
     if not below:
         yield tag("p", "The schema names none.")
         return
-    yield _search(
+    search = _search(
         "Search fields by path or description",
         tag("button", "Expand all", type="button", data_opens="true"),
     )
-    yield from tree.rules(fields.rules_of(page.schema))
-    yield tree.tree(below, changes)
+    rules = tree.rules(fields.rules_of(page.schema))
+    # The search stays in view as long as its fields do.
+    yield tag("section", search, *rules, tree.tree(below, changes), aria_labelledby="fields")
 
 
 def _search(label: str, *more: Node, results: Iterable[Node] = ()) -> Element:

@@ -7,11 +7,10 @@ from typing import Final
 from schemagen.compat import sources
 from schemagen.pages.examples import Example
 from schemagen.pages.reference import history, pages
-from schemagen.pages.reference.history import Change
+from schemagen.pages.reference.history import Moves
 from schemagen.pages.reference.pages import VersionPage
 from schemagen.problems import JSON, UserError, quoted
 
-Moves = Sequence[tuple[tuple[str, ...], Change]]
 Moved = Callable[[str, str, str], Moves]
 """Fields that the conversion of a CRD moves from one version to the next, by their old place."""
 Examples = Callable[[str, str], Sequence[Example]]
