@@ -33,7 +33,7 @@ def docs(
     and work without JavaScript, which only adds search.
 
     Exit codes: 0 written or current; 1 --check found an outdated page; 2 a CRD or an example
-    cannot be read, an example is invalid, or a page cannot be written.
+    cannot be read or would be refused, or a page cannot be written.
     """
     from schemagen.compat import sources
     from schemagen.pages.reference import site
@@ -94,6 +94,7 @@ def _of_definition(
 ) -> "Iterator[tuple[tuple[str, str], Sequence[Example]]]":
     from schemagen import judge
     from schemagen.pages import examples
+    from schemagen.problems import UserError
 
     try:
         with oracle.load(definition.value) as loaded:
@@ -103,4 +104,7 @@ def _of_definition(
     except judge.JudgeMissingError:
         raise
     except judge.JudgeError as error:
-        typer.echo(f"schemagen: {definition.name} has no examples: {error}", err=True)
+        raise UserError(
+            f"{definition.source}: expected a CRD that the API server accepts, got "
+            f"{definition.name}: {error}"
+        ) from error
