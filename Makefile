@@ -57,7 +57,7 @@ generate: chart  ## Generate the CRDs from the models, and the chart
 chart: $(INSTALLED)  ## Generate the Helm chart and docs/rbac.md from rights, values and the Api
 	@$(BIN)/python -m controllers.agentctl.chart
 
-GUIDE := crds:api v1alpha1 v1beta1 --examples crds/samples --policy deprecation.md --out docs/migration-guide.md
+GUIDE := crds:api v1alpha1 v1beta1 --examples crds/samples --policy deprecation.md --migrate 'agentctl migrate' --out docs/migration-guide.md
 guide: $(INSTALLED)  ## Generate docs/migration-guide.md from both versions of the Agents Platform
 	$(BIN)/schemagen guide $(GUIDE)
 

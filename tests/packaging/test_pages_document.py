@@ -48,4 +48,4 @@ def test_guide_is_written_and_the_one_of_the_platform_is_current(checkout: pathl
 def test_command_in_ci_is_the_one_of_the_makefile() -> None:
     (options,) = re.findall(r"^GUIDE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
-    assert ["guide", *options.split(), "--check"] == CHECK
+    assert ["guide", *shlex.split(options), "--check"] == CHECK

@@ -34,6 +34,7 @@ class Guide:
         new: The version to go to.
         chapters: The kinds that have both.
         policy: Where the project says how long a version is served; empty for nowhere.
+        migrate: The command that migrates stored objects.
     """
 
     api: registry.Api
@@ -42,6 +43,7 @@ class Guide:
     new: str
     chapters: Sequence[Chapter]
     policy: str = ""
+    migrate: str = "schemagen migrate"
 
 
 def document(guide: Guide) -> Document:
@@ -203,9 +205,9 @@ def _steps(guide: Guide) -> Iterator[Block]:
         "with the same command.",
     )
     yield _shell(
-        f"schemagen migrate plan {first} --to {guide.new}",
-        f"schemagen migrate run {first} --to {guide.new}",
-        f"schemagen migrate verify {first} --to {guide.new}",
+        f"{guide.migrate} plan {first} --to {guide.new}",
+        f"{guide.migrate} run {first} --to {guide.new}",
+        f"{guide.migrate} verify {first} --to {guide.new}",
     )
     yield paragraph("The CRDs:")
     yield Items(tuple((Code(name),) for name in names))
@@ -214,7 +216,7 @@ def _steps(guide: Guide) -> Iterator[Block]:
         f"Only once no manifest and no client names {guide.old}: after this, requests in it are "
         "refused.",
     )
-    yield _shell(f"schemagen migrate run {first} --to {guide.new} --drop {guide.old}")
+    yield _shell(f"{guide.migrate} run {first} --to {guide.new} --drop {guide.old}")
 
 
 def _shell(*lines: str) -> Listing:
@@ -231,7 +233,7 @@ def _back(guide: Guide) -> Iterator[Block]:
     )
     yield _shell(
         f"schemagen convert {guide.reference} -f manifests/ --to {guide.old} --in-place",
-        f"schemagen migrate rollback {first} --to {guide.old}",
+        f"{guide.migrate} rollback {first} --to {guide.old}",
     )
     yield paragraph(
         f"Once {guide.old} is removed from the CRD, its schema has to be added again first: ",

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shlex
 
 import pytest
 from typer.testing import CliRunner
@@ -196,7 +197,7 @@ def test_guide_of_the_platform_is_current(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(ROOT)
     (options,) = re.findall(r"^GUIDE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
-    code, text = run(*options.split(), "--check")
+    code, text = run(*shlex.split(options), "--check")
 
     assert (0, "") == (code, text)
 

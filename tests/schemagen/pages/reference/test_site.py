@@ -199,7 +199,7 @@ def test_smallest_example_fulfils_rules_that_need_more_fields(tmp_path: pathlib.
 
 
 def test_descriptions_cannot_add_to_the_page(tmp_path: pathlib.Path) -> None:
-    field = {"type": "string", "description": HOSTILE, "default": HOSTILE, "pattern": "<i>"}
+    field = {"type": "string", "description": HOSTILE, "default": HOSTILE, "pattern": "<i>|."}
     one = version("v1", {"note": field, "</script>": {"type": "string"}})
     one["schema"]["openAPIV3Schema"]["description"] = HOSTILE
 
@@ -274,3 +274,49 @@ def test_versions_are_in_the_order_of_their_age(names: list[str]) -> None:
     newest_first = names[::-1]
 
     assert names == sorted(newest_first, key=site.rank)
+
+
+def rows_of(page: str) -> list[tuple[str, str]]:
+    (table,) = page_checks.parsed(page).every("table")
+    cells = [[cell.text.strip() for cell in row.every("td")] for row in table.every("tr")]
+    return [(cell[0], " / ".join(cell[1].splitlines())) for cell in cells if cell]
+
+
+def test_fields_that_a_conversion_moves_are_shown_with_their_former_place(
+    platform: dict[str, str],
+) -> None:
+    rows = dict(rows_of(platform["memories.agents.proompteng.ai-v1beta1.html"]))
+
+    assert "spec.default in v1alpha1: renamed" == rows["spec.isDefault"]
+    assert (
+        "spec.connection.secretRef.name in v1alpha1: moved"
+        in (rows["spec.connection.secretKeyRef.name"])
+    )
+    assert "added" == rows["spec.retention"]
+    assert {"spec.default", "spec.connection.secretRef"}.isdisjoint(rows)
+
+
+def test_field_of_another_name_is_only_a_guess_for_other_crds(tmp_path: pathlib.Path) -> None:
+    size = {"type": "integer", "minimum": 1, "maximum": 77, "description": "Size of the widget."}
+    old = version("v1beta1", {"size": size}, storage=False)
+    new = version("v1", {"replicas": size})
+
+    pages = written(crd(old, new), tmp_path)
+
+    assert [
+        ("spec.size", "removed, perhaps renamed to replicas"),
+        ("spec.replicas", "added"),
+    ] == rows_of(pages["widgets.example.com-v1.html"])
+
+
+def test_crd_that_the_api_server_refuses_is_not_documented(tmp_path: pathlib.Path) -> None:
+    value = crd(version("v1", {"size": {"type": "number of things"}}))
+    (tmp_path / "crd.yaml").write_text(yaml.dumps(value))
+
+    done = CliRunner().invoke(
+        commands.app, ["docs", str(tmp_path / "crd.yaml"), "--out", str(tmp_path / "out")]
+    )
+
+    assert 2 == done.exit_code
+    assert "crd.yaml: expected a CRD that the API server accepts, got widgets" in done.output
+    assert not (tmp_path / "out").exists()
