@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ generate: chart  ## Generate the CRDs from the models, and the chart
 
 chart: $(INSTALLED)  ## Generate the Helm chart and docs/rbac.md from rights, values and the Api
 	@$(BIN)/python -m controllers.agentctl.chart
+
+GUIDE := crds:api v1alpha1 v1beta1 --examples crds/samples --policy deprecation.md --migrate 'agentctl migrate' --out docs/migration-guide.md
+guide: $(INSTALLED)  ## Generate docs/migration-guide.md from both versions of the Agents Platform
+	$(BIN)/schemagen guide $(GUIDE)
 
 IMAGE_TAG ?= latest
 image:  ## Build the images kubewright/agents and kubewright/agent-runner with Docker
@@ -187,6 +191,16 @@ prove-install: $(INSTALLED)  ## Install, upgrade, roll back and uninstall the ch
 	$(BIN)/python -m controllers.devcluster build --jobs
 	$(BIN)/python -m controllers.devcluster build helm
 	$(BIN)/python -m pytest -m e2e -rP tests/e2e/test_install.py
+
+# A browser is too large for every test run: where it is missing, Debian's is installed.
+BROWSER := chromium chromium-driver
+prove-docs: $(INSTALLED)  ## Read the pages of docs and guide in a headless Chromium, installed if missing (a minute)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { echo 'expected chromium and' \
+	  'chromedriver on PATH, got none and no right to install them;' \
+	  'install them (Debian: apt-get install $(BROWSER))'; exit 1; }; \
+	  apt-get update -qq && apt-get install --yes -qq --no-install-recommends $(BROWSER) fonts-dejavu-core; }
+	$(BIN)/python -m pytest -m browser -rP tests/schemagen/pages
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen

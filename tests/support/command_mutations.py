@@ -240,6 +240,13 @@ CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
     ("schemagen", ("validate", "--crd", "crd.yaml", "-f", "manifest.yaml", "-o", "sarif")),
     ("schemagen", ("preflight", "crd.yaml", "--against", "manifest.yaml", "-o", "json")),
     ("schemagen", ("preflight", "crd.yaml", "--against", "cluster:", "--jobs", "1")),
+    ("schemagen", ("docs", "crd.yaml", "--out", "out", "--examples", "manifest.yaml")),
+    ("schemagen", ("docs", "m:api", "-o", "out", "--title", "Things")),
+    (
+        "schemagen",
+        ("guide", "m:api", "v1beta1", "v1", "--out", "out/a.md", "--examples", "manifest.yaml"),
+    ),
+    ("schemagen", ("guide", "m:api", "v1beta1", "v1", "-o", "html")),
     ("schemagen", ("roundtrip", "m:api", "-n", "2")),
     ("schemagen", ("judge", "m:api", "-n", "2", "--server", "none")),
     ("webhooks", ("review", "m:api", "review.json", "--settings", "settings.yaml")),

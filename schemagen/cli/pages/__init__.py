@@ -1,0 +1,1 @@
+"""``schemagen docs`` and ``schemagen guide``: pages for people who use an API."""
