@@ -11,7 +11,6 @@ from controllers.agentctl.archive import commands as archive
 from controllers.agentctl.certs import commands as certs
 from controllers.agentctl.controller import commands as controller
 from controllers.agentctl.get import commands as objects
-from controllers.agentctl.migrate import commands as migrate
 from controllers.agentctl.run import commands as run
 
 # Same text as schemagen.cli.frame, which --help must not import.
@@ -97,7 +96,20 @@ app.command()(objects.explain)
 app.add_typer(run.app, name="run")
 app.add_typer(archive.app, name="archive")
 app.add_typer(certs.app, name="certs")
-app.add_typer(migrate.app, name="migrate")
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def migrate(context: typer.Context) -> None:
+    """Move the platform's objects to another version: plan, run, verify, rollback."""
+    # Its commands are those of `schemagen migrate`, whose imports --help does without.
+    from controllers.agentctl.migrate import commands
+
+    program = typer.main.get_command(commands.app)
+    code = program.main(context.args, prog_name="agentctl migrate", standalone_mode=False)
+    raise typer.Exit(code or 0)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from schemagen.cli.migrate import commands
 
 app = typer.Typer(
     cls=help_text.Group,
+    add_completion=False,
     help="Move the platform's objects to another version, in a live cluster.",
     no_args_is_help=True,
 )
