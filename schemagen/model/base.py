@@ -195,9 +195,14 @@ class Resource(Model):
     Args of a subclass:
         plural, short_names, categories, scope: Of the kind, on its newest model; see ``Kind.of``.
         columns, selectable, scale: Of the version; see ``Version``.
+
+    Attributes:
+        declared_schema: The structural schema of a version of a CRD that has no model of its own;
+            None for models.
     """
 
     kind_metadata: ClassVar[KindMetadata] = KindMetadata()
+    declared_schema: ClassVar[Mapping[str, JSON] | None] = None
 
     api_version: str
     kind: str

@@ -204,6 +204,7 @@ class Kind:
         labels: Labels of the CRD.
         rules: Rules beyond the schema, run by webhooks.
         policies: Rules beyond the schema, run by the API server itself (`schemagen policy`).
+        definition: The CRD of a kind without models, which is installed as it is; None for models.
     """
 
     name: str
@@ -218,6 +219,7 @@ class Kind:
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rules: Rules = _NO_RULES
     policies: tuple[markers.Policy, ...] = ()
+    definition: Mapping[str, JSON] | None = None
 
     def __post_init__(self) -> None:
         field_types.check(self)

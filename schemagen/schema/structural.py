@@ -24,6 +24,7 @@ from schemagen.model import annotations, base, markers, object_types
 from schemagen.problems import JSON
 from schemagen.schema import (
     declarations,
+    declared_schemas,
     defaults,
     descriptions,
     embedded_resources,
@@ -60,6 +61,8 @@ def schema_of(
     Raises:
         SchemaError: naming the model, the field, what was found and an alternative.
     """
+    if issubclass(model, base.Resource) and model.declared_schema is not None:
+        return declared_schemas.of(model.declared_schema, descriptions=descriptions)
     max_length = max_description if descriptions else 0
     schema = _Walk(max_description=max_length, limits=limits).root(model)
     expressions.translate(schema, expressions.names_of(model), model.__name__)

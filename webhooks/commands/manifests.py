@@ -17,7 +17,9 @@ CHART_VERSION: Final = "0.1.0"
 
 
 def manifests(
-    reference: options.ApiReference,
+    reference: options.OptionalApi = None,
+    crds: options.Crds = None,
+    conversions: options.Conversions = None,
     service: Annotated[
         str | None,
         typer.Option(metavar="NAMESPACE/NAME", help="Service in front of the webhook server."),
@@ -80,7 +82,12 @@ def manifests(
         raise UserError(f"expected --deployment IMAGE with {option}")
     if deployment is not None and service is None:
         raise UserError("expected --service NAMESPACE/NAME with --deployment, got --url")
-    api = options.load(reference)
+    if deployment is not None and crds:
+        raise UserError(
+            "expected MODULE:API with --deployment, got --crds: an image has no files of yours; "
+            "deploy `webhooks serve --crds DIR --conversions DIR` with them mounted"
+        )
+    api = options.load(reference, crds, conversions)
     try:
         api = api if storage is None else api.stored_as(storage)
         if service is None:
@@ -94,7 +101,7 @@ def manifests(
         if deployment is None:
             _print(place.manifests(api, []))
             return
-        server = place.server(api, reference, deployment, reads or [])
+        server = place.server(api, reference or "", deployment, reads or [])
         if chart_directory is None:
             _print(place.manifests(api, workloads.workloads(server)))
         else:
