@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli import check, diff, frame, lint, preflight, suggest, validate
 
 app = typer.Typer(
     name="schemagen",
@@ -246,6 +246,7 @@ app.command()(lint.lint)
 app.command()(check.check)
 app.command()(diff.diff)
 app.command()(preflight.preflight)
+app.command()(suggest.suggest)
 
 
 def main() -> None:

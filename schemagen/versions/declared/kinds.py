@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from schemagen.model import markers, naming, registry
+from schemagen.model import base, markers, naming, registry
 from schemagen.problems import JSON
 from schemagen.schema import declared_schemas
 from schemagen.versions import records, schema_coverage, schema_places
@@ -82,10 +82,7 @@ def kind(definition: Mapping[str, JSON], file: Declared) -> registry.Kind:
     if problems:
         raise DeclaredError("\n".join(problems))
     title = str(definition["spec"]["names"]["kind"])
-    models = {
-        str(entry["name"]): declared_schemas.resource(title, entry["schema"]["openAPIV3Schema"])
-        for entry in entries
-    }
+    models = {str(entry["name"]): _model(title, entry) for entry in entries}
     conversions: dict[str, tuple[records.Conversion, VersionPair]] = {}
     for older, newer in itertools.pairwise(names):
         index = given[older, newer]
@@ -101,6 +98,22 @@ def kind(definition: Mapping[str, JSON], file: Declared) -> registry.Kind:
         raise DeclaredError("\n".join(dict.fromkeys(problems)))
     versions = tuple(_version(entry, models[str(entry["name"])], conversions) for entry in entries)
     return _kind(definition, versions)
+
+
+def nodes(definition: Mapping[str, JSON]) -> dict[str, schema_places.Node]:
+    """Return the whole object of each version of a CRD, from the oldest to the newest."""
+    title = str(definition["spec"]["names"]["kind"])
+    entries = sorted(definition["spec"]["versions"], key=lambda one: naming.age(str(one["name"])))
+    return {
+        str(entry["name"]): schema_places.root(
+            str(entry["name"]), schema_coverage.schema_of(_model(title, entry))
+        )
+        for entry in entries
+    }
+
+
+def _model(title: str, entry: Mapping[str, JSON]) -> type[base.Resource]:
+    return declared_schemas.resource(title, entry["schema"]["openAPIV3Schema"])
 
 
 def _places(file: Declared, prefix: str) -> Any:

@@ -226,8 +226,8 @@ REFUSED: dict[str, tuple[JSON, JSON, str, str]] = {
         "- mvoe: {from: spec.a, to: spec.b}",
         (
             "conversion.yaml:10: spec.conversions[0].steps[0].mvoe: expected one of move, keep, "
-            "sameName, forget, unrelated, constant, implied, writtenOut, sentinel, openWords, firstOf, "
-            "flatUnion, split, join, got mvoe; did you mean move?"
+            "sameName, forget, unrelated, constant, implied, writtenOut, sentinel, openWords, "
+            "firstOf, flatUnion, split, join, got mvoe; did you mean move?"
         ),
     ),
     "two steps in one": (
@@ -268,8 +268,8 @@ REFUSED: dict[str, tuple[JSON, JSON, str, str]] = {
         {"replicas": NUMBER},
         "- move: {from: spec.replica, to: spec.replcas}",
         (
-            "Widget v1beta1 <-> v1: v1 spec.replcas: expected a field of v1, got no such field; did "
-            "you mean replicas? (conversion.yaml:10)"
+            "Widget v1beta1 <-> v1: v1 spec.replcas: expected a field of v1, got no such field; "
+            "did you mean replicas? (conversion.yaml:10)"
         ),
     ),
     "a path into a list": (
@@ -277,8 +277,8 @@ REFUSED: dict[str, tuple[JSON, JSON, str, str]] = {
         {"ports": items(m=NUMBER)},
         "- move: {from: spec.ports.n, to: spec.ports.m}",
         (
-            "Widget v1beta1 <-> v1: v1 spec.ports.m: expected [] between the list spec.ports and m, "
-            "got none (conversion.yaml:10)"
+            "Widget v1beta1 <-> v1: v1 spec.ports.m: expected [] between the list spec.ports and "
+            "m, got none (conversion.yaml:10)"
         ),
     ),
     "a malformed path": (
@@ -295,9 +295,9 @@ REFUSED: dict[str, tuple[JSON, JSON, str, str]] = {
         {"a": NUMBER},
         "",
         (
-            "Widget v1beta1 <-> v1: v1beta1 spec.a: expected a step that converts it, got none for a "
-            "string in v1beta1 and an integer in v1; give sameName or move a step, or list spec.a in "
-            "unrelated if the two mean different things (conversion.yaml:7)"
+            "Widget v1beta1 <-> v1: v1beta1 spec.a: expected a step that converts it, got none for "
+            "a string in v1beta1 and an integer in v1; give sameName or move a step, or list "
+            "spec.a in unrelated if the two mean different things (conversion.yaml:7)"
         ),
     ),
     "a step of another type": (
@@ -323,8 +323,8 @@ REFUSED: dict[str, tuple[JSON, JSON, str, str]] = {
         {"c": TEXT},
         "- move: {from: spec.a, to: spec.c}\n- move: {from: spec.b, to: spec.c}",
         (
-            "Widget v1beta1 <-> v1: v1 spec.c: expected a single step that writes it, got two; leave "
-            "one out (conversion.yaml:11)"
+            "Widget v1beta1 <-> v1: v1 spec.c: expected a single step that writes it, got two; "
+            "leave one out (conversion.yaml:11)"
         ),
     ),
     "a step out of a list": (
