@@ -25,6 +25,14 @@ def suggest(
     kind: Annotated[
         str | None, typer.Option(help="Kind or CRD name, if the source has several CRDs.")
     ] = None,
+    given: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--from",
+            help="Configuration of declarative-conversion-operator to translate instead; what does "
+            "not map becomes a question.",
+        ),
+    ] = None,
     out: Annotated[
         pathlib.Path | None,
         typer.Option("--out", "-o", help="Output file; standard output by default."),
@@ -39,27 +47,54 @@ def suggest(
     """
     from schemagen.cli import generation
     from schemagen.compat import sources
-    from schemagen.versions.declared import kinds, suggestion
+    from schemagen.versions.declared import foreign, kinds, suggestion
 
     definition = _chosen([item.value for item in sources.read_all(source)], kind, source)
     name = str(definition["metadata"]["name"])
     nodes = kinds.nodes(definition)
-    if (older is None) != (newer is None):
-        raise UserError("expected two versions, or none for all adjacent ones, got one")
-    pairs = [*itertools.pairwise(nodes)] if older is None else [(older, newer or "")]
-    for version in itertools.chain.from_iterable(pairs):
-        if version not in nodes:
-            raise UserError(f"expected a version of {name} ({', '.join(nodes)}), got {version}")
-    if not pairs:
-        raise UserError(f"expected two versions of {name}, got {', '.join(nodes)}")
-    found = [suggestion.between(nodes[one], nodes[other]) for one, other in pairs]
     words = [source, *([older, newer] if older and newer else [])]
     words += ["--kind", kind] if kind else []
+    if given is not None:
+        words += ["--from", str(given)]
+        found = foreign.translated(_configuration(given), name, nodes)
+    else:
+        found = [suggestion.between(nodes[one], nodes[other])
+                 for one, other in _pairs(name, [*nodes], older, newer)]  # fmt: skip
     text = suggestion.text(name, found, f"schemagen suggest {' '.join(words)}")
     if out is None:
         typer.echo(text, nl=False)
     else:
         generation.write({out: text})
+
+
+def _pairs(
+    name: str, names: Sequence[str], older: str | None, newer: str | None
+) -> list[tuple[str, str]]:
+    """Return the pairs of versions that are meant."""
+    if (older is None) != (newer is None):
+        raise UserError("expected two versions, or none for all adjacent ones, got one")
+    pairs = [(older, newer)] if older and newer else [*itertools.pairwise(names)]
+    for version in itertools.chain.from_iterable(pairs):
+        if version not in names:
+            raise UserError(f"expected a version of {name} ({', '.join(names)}), got {version}")
+    if not pairs:
+        raise UserError(f"expected two versions of {name}, got {', '.join(names)}")
+    return pairs
+
+
+def _configuration(path: pathlib.Path) -> JSON:
+    """Return the configuration in a file."""
+    from schemagen import files
+    from schemagen.versions.declared import foreign
+    from schemagen.yaml import manifests
+
+    source = files.name_of(path)
+    documents = [item.value for item in manifests.read(files.read_bytes(path), source)]
+    found = [document for document in documents if foreign.is_foreign(document)]
+    if len(found) != 1:
+        kinds = " or ".join(foreign.KINDS)
+        raise UserError(f"expected one {kinds} of {foreign.GROUP} in {source}, got {len(found)}")
+    return found[0]
 
 
 def _chosen(definitions: Sequence[JSON], kind: str | None, source: str) -> JSON:
