@@ -318,3 +318,8 @@ _UNMAPPED: Final[Mapping[str, str]] = {
     "FromLabel": f"{_KEPT}, and no label is read",
     "Quantity": "there is no step between a quantity and an integer",
 }
+
+
+def strategies() -> set[str]:
+    """Return the names of the strategies that are known."""
+    return {*_STRATEGIES, *_UNMAPPED}
