@@ -20,11 +20,10 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from schemagen.model import annotations, base, markers, object_types
+from schemagen.model import annotations, base, declared_schemas, markers, object_types
 from schemagen.problems import JSON
 from schemagen.schema import (
     declarations,
-    declared_schemas,
     defaults,
     descriptions,
     embedded_resources,

@@ -45,7 +45,9 @@ def test_objects_are_converted_as_shown(project: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("command", [text for _, text in blocks("run")])
 def test_commands_run(command: str, project: pathlib.Path, commands: Commands) -> None:
-    done = commands.run(*shlex.split(command), cwd=project)
+    program, *arguments = shlex.split(command)
+    assert "schemagen" == program
+    done = commands.run("schemagen", *arguments, cwd=project)
 
     assert 0 == done.code, done.err
 

@@ -5,9 +5,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from schemagen.model import base, markers, naming, registry
+from schemagen.model import base, declared_schemas, markers, naming, registry
 from schemagen.problems import JSON
-from schemagen.schema import declared_schemas
 from schemagen.versions import records, schema_coverage, schema_places
 from schemagen.versions.declared.file_format import VersionPair
 from schemagen.versions.declared.pairs import Maker

@@ -5,13 +5,18 @@ allows any value, flags that are off are left out, and the root has its envelope
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from schemagen.model import base
 from schemagen.problems import JSON
-from schemagen.schema import embedded_resources
-from schemagen.schema.keywords import Schema
 
+Schema: TypeAlias = dict[str, Any]
+
+_ENVELOPE: Final[Mapping[str, Schema]] = {
+    "apiVersion": {"type": "string"},
+    "kind": {"type": "string"},
+    "metadata": {"type": "object"},
+}
 _ANYTHING: Final[Schema] = {"x-kubernetes-preserve-unknown-fields": True}
 _FLAGS: Final = (
     "nullable",
@@ -30,7 +35,8 @@ def resource(name: str, schema: Mapping[str, JSON]) -> type[base.Resource]:
         name: Of the kind.
         schema: ``openAPIV3Schema`` of the version.
     """
-    root = embedded_resources.with_envelope({**_normalized(dict(schema)), "type": "object"})
+    root = {**_normalized(dict(schema)), "type": "object"}
+    root["properties"] = {**_ENVELOPE, **root.get("properties", {})}
     return type(name, (base.Resource,), {"__module__": __name__, "declared_schema": root})
 
 
