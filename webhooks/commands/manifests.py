@@ -80,13 +80,8 @@ def manifests(
     if deployment is None and (reads or chart_directory):
         option = "--reads" if reads else "--chart"
         raise UserError(f"expected --deployment IMAGE with {option}")
-    if deployment is not None and service is None:
-        raise UserError("expected --service NAMESPACE/NAME with --deployment, got --url")
-    if deployment is not None and crds:
-        raise UserError(
-            "expected MODULE:API with --deployment, got --crds: an image has no files of yours; "
-            "deploy `webhooks serve --crds DIR --conversions DIR` with them mounted"
-        )
+    if deployment is not None:
+        _check_deployment(service, crds)
     api = options.load(reference, crds, conversions)
     try:
         api = api if storage is None else api.stored_as(storage)
@@ -109,6 +104,16 @@ def manifests(
             _write(chart_directory, files, is_forced=force)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _check_deployment(service: str | None, crds: list[str] | None) -> None:
+    if service is None:
+        raise UserError("expected --service NAMESPACE/NAME with --deployment, got --url")
+    if crds:
+        raise UserError(
+            "expected MODULE:API with --deployment, got --crds: an image has no files of yours; "
+            "deploy `webhooks serve --crds DIR --conversions DIR` with them mounted"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
