@@ -219,6 +219,42 @@ def test_objects_are_converted_there_and_back(
     assert before == converted(api, after, "v1", "v1beta1")
 
 
+RENAMED: dict[str, tuple[list[JSON], list[JSON]]] = {
+    "one item": (
+        [{"name": "x"}, {"name": "b"}],
+        [{"name": "x", "p": "1"}, {"name": "b", "p": "2"}],
+    ),
+    "each item": (
+        [{"name": "x"}, {"name": "y"}],
+        [{"name": "x", "p": "1"}, {"name": "y", "p": "2"}],
+    ),
+    "moved, and another one added": (
+        [{"name": "b"}, {"name": "c"}],
+        [{"name": "b", "p": "2"}, {"name": "c"}],
+    ),
+    "one item less": ([{"name": "x"}], [{"name": "x"}]),
+}
+
+
+@pytest.mark.parametrize(("written", "expected"), RENAMED.values(), ids=[*RENAMED])
+def test_a_renamed_item_keeps_what_the_other_version_says(
+    written: JSON, expected: JSON, tmp_path: pathlib.Path
+) -> None:
+    definition = crd({"ports": items(name=TEXT)}, {"ports": items(name=TEXT, p=TEXT)})
+    api = load(tmp_path, definition, HEAD)
+    (kind,) = api.kinds
+    ports = [{"name": "a", "p": "1"}, {"name": "b", "p": "2"}]
+    new = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {}}
+
+    old = graph.convert(
+        api, kind, {**new, "spec": {"ports": ports}}, source="v1", target="v1beta1"
+    ).object
+    old["spec"] = {"ports": written}
+    after = graph.convert(api, kind, old, source="v1beta1", target="v1").object
+
+    assert expected == after["spec"]["ports"]
+
+
 REFUSED: dict[str, tuple[JSON, JSON, str, str]] = {
     "an unknown step": (
         {"a": TEXT},
