@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli import check, diff, frame, lint, preflight, suggest, validate
 from schemagen.cli.migrate import commands as migrate
 from schemagen.cli.migrating import import_
 from schemagen.cli.pages import docs, guide
@@ -181,8 +181,22 @@ def judge_(
 @app.command()
 def roundtrip(
     references: Annotated[
-        list[str], typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api."),
+    ] = None,
+    crds: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH", help="File or directory of CRDs without models; may be repeated."
+        ),
+    ] = None,
+    conversions: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="File or directory of conversions declared for --crds; may be repeated.",
+        ),
+    ] = None,
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, help="Total number of round trips.")
     ] = 2000,
@@ -212,8 +226,14 @@ def roundtrip(
     1 something is lost; 2 the Api cannot be loaded or the API server is unavailable.
     """
     from schemagen.roundtrip import report
+    from schemagen.versions import verification
+    from schemagen.versions.declared import loading
 
-    apis = [files.load_api(reference) for reference in references]
+    apis = [files.load_api(reference) for reference in references or ()]
+    if crds or conversions or not apis:
+        declared = loading.api_of(None, crds or (), conversions or ())
+        verification.check(declared)
+        apis.append(declared)
     todo = report.chunks(apis, number, seed, report.part(part), kind)
     opener = report.opener(server)
     title = f"seed {seed}, part {part}"
@@ -233,6 +253,7 @@ app.command("import")(import_.import_)
 app.add_typer(migrate.app)
 app.command()(docs.docs)
 app.command()(guide.guide)
+app.command()(suggest.suggest)
 
 
 def main() -> None:

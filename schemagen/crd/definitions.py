@@ -1,5 +1,7 @@
 """Kind -> CustomResourceDefinition, as a plain JSON object."""
 
+import copy
+from collections.abc import Mapping
 from typing import Any, Final
 
 from schemagen.crd import paths
@@ -35,6 +37,8 @@ def crd(
     Raises:
         keywords.SchemaError: if a model cannot be expressed, or a path does not resolve.
     """
+    if kind.definition is not None:
+        return _declared(kind.definition, kind, webhook)
     spec: dict[str, Any] = {
         "group": api.group,
         "names": _names(kind),
@@ -54,6 +58,27 @@ def crd(
         "metadata": metadata,
         "spec": spec,
     }
+
+
+def _declared(
+    definition: Mapping[str, JSON], kind: registry.Kind, webhook: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Build the CRD of a kind without models: its own, with our storage version and webhook."""
+    metadata = {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in definition["metadata"].items()
+        if name in {"name", "labels", "annotations"}
+    }
+    spec = copy.deepcopy(dict(definition["spec"]))
+    spec.pop("conversion", None)
+    for entry in spec["versions"]:
+        version = kind.version(entry["name"])
+        if version is not None:
+            entry["storage"] = version.storage
+    if webhook is not None and len(kind.versions) > 1:
+        spec["conversion"] = conversion(webhook)
+    head = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    return {**head, "metadata": metadata, "spec": spec}
 
 
 def conversion(webhook: dict[str, Any]) -> dict[str, JSON]:

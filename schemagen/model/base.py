@@ -217,9 +217,14 @@ class Resource(Model):
             model; see ``Kind.of``.
         columns, selectable, scale, status_subresource: Of the version; see ``Version``.
         description, verbatim: How the version is described; see ``KindMetadata``.
+
+    Attributes:
+        declared_schema: The structural schema of a version of a CRD that has no model of its own;
+            None for models.
     """
 
     kind_metadata: ClassVar[KindMetadata] = KindMetadata()
+    declared_schema: ClassVar[Mapping[str, JSON] | None] = None
 
     api_version: str
     kind: str

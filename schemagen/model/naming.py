@@ -63,6 +63,12 @@ def is_older(name: str, other: str) -> bool:
     ) < (other_stability, other_major, other_minor)
 
 
+def age(name: str) -> tuple[int, int, int]:
+    """Return a sort key from the oldest version to the newest; unknown forms come first."""
+    version = _VERSION.fullmatch(name)
+    return (-1, 0, 0) if version is None else _age(version)
+
+
 def _age(version: re.Match[str]) -> tuple[int, int, int]:
     return int(version[1]), _STABILITY[version[2]], int(version[3] or 0)
 

@@ -20,7 +20,7 @@ import pydantic
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from schemagen.model import annotations, base, markers, object_types
+from schemagen.model import annotations, base, declared_schemas, markers, object_types
 from schemagen.problems import JSON
 from schemagen.schema import (
     declarations,
@@ -60,6 +60,8 @@ def schema_of(
     Raises:
         SchemaError: naming the model, the field, what was found and an alternative.
     """
+    if issubclass(model, base.Resource) and model.declared_schema is not None:
+        return declared_schemas.of(model.declared_schema, descriptions=descriptions)
     max_length = max_description if descriptions else 0
     walk = _Walk(max_description=max_length, limits=limits, is_verbatim=_is_verbatim(model))
     schema = walk.root(model)

@@ -77,7 +77,7 @@ def _(part: records.FlatUnion, side: Side) -> list[Path]:
 
 @paths.register
 def _(part: records.PartFn, side: Side) -> list[Path]:
-    return [(name,) for name in (part.old if side == "old" else part.new)]
+    return [tuple(path.split(".")) for path in (part.old if side == "old" else part.new)]
 
 
 def _of_all(parts: Iterable[records.Part], side: Side) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.versions import records, steps
+from schemagen.versions import records, reshaping, steps
 from schemagen.versions.footprint import Side
 from schemagen.versions.schema_places import ITEMS, VALUES
 from schemagen.versions.steps import ABSENT, Path, Step
@@ -111,6 +111,12 @@ def paths_where(step: Step, side: Side, is_meant: Callable[[Link], bool]) -> Ite
     match unguarded(step):
         case steps.Each(step=inner):
             yield from ((ITEMS, *path) for path in paths_where(inner, side, is_meant))
+        case reshaping.Single(step=inner):
+            above: Path = (ITEMS,) if side == "new" else ()
+            yield from ((*above, *path) for path in paths_where(inner, side, is_meant))
+        case reshaping.ByKey(step=inner):
+            above = (VALUES,) if side == "new" else (ITEMS,)
+            yield from ((*above, *path) for path in paths_where(inner, side, is_meant))
         case steps.Values(step=inner):
             yield from ((VALUES, *path) for path in paths_where(inner, side, is_meant))
         case found:
@@ -224,8 +230,8 @@ def _(part: records.FlatUnion) -> Alternatives:
 @links_of.register
 def _(part: records.PartFn) -> Alternatives:
     named = [
-        *(Link(old=(name,)) for name in part.old),
-        *(Link(new=(name,)) for name in part.new),
+        *(Link(old=tuple(path.split("."))) for path in part.old),
+        *(Link(new=tuple(path.split("."))) for path in part.new),
         *(Link(new=tuple(path.split(".")), is_atomic=True) for path in part.atomic),
     ]
     return [named, *(_chosen(links) for one in part.uses for links in links_of(one))]

@@ -18,7 +18,9 @@ from webhooks.server import object_lookup
 
 
 def install(
-    reference: options.ApiReference,
+    reference: options.OptionalApi = None,
+    crds: options.Crds = None,
+    conversions: options.Conversions = None,
     service: Annotated[
         str | None,
         typer.Option(
@@ -56,7 +58,7 @@ def install(
         raise UserError("expected either --service NAMESPACE/NAME or --url https://HOST")
     if cert_manager is not None and not crds_only:
         raise UserError("expected --cert-manager together with --crds-only")
-    api = options.load(reference)
+    api = options.load(reference, crds, conversions)
     try:
         api = api if storage is None else api.stored_as(storage)
         address = _address(service) if service is not None else configuration.at_url(url or "")

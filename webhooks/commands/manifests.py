@@ -17,7 +17,9 @@ CHART_VERSION: Final = "0.1.0"
 
 
 def manifests(
-    reference: options.ApiReference,
+    reference: options.OptionalApi = None,
+    crds: options.Crds = None,
+    conversions: options.Conversions = None,
     service: Annotated[
         str | None,
         typer.Option(metavar="NAMESPACE/NAME", help="Service in front of the webhook server."),
@@ -78,9 +80,9 @@ def manifests(
     if deployment is None and (reads or chart_directory):
         option = "--reads" if reads else "--chart"
         raise UserError(f"expected --deployment IMAGE with {option}")
-    if deployment is not None and service is None:
-        raise UserError("expected --service NAMESPACE/NAME with --deployment, got --url")
-    api = options.load(reference)
+    if deployment is not None:
+        _check_deployment(service, crds)
+    api = options.load(reference, crds, conversions)
     try:
         api = api if storage is None else api.stored_as(storage)
         if service is None:
@@ -94,7 +96,7 @@ def manifests(
         if deployment is None:
             _print(place.manifests(api, []))
             return
-        server = place.server(api, reference, deployment, reads or [])
+        server = place.server(api, reference or "", deployment, reads or [])
         if chart_directory is None:
             _print(place.manifests(api, workloads.workloads(server)))
         else:
@@ -102,6 +104,16 @@ def manifests(
             _write(chart_directory, files, is_forced=force)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _check_deployment(service: str | None, crds: list[str] | None) -> None:
+    if service is None:
+        raise UserError("expected --service NAMESPACE/NAME with --deployment, got --url")
+    if crds:
+        raise UserError(
+            "expected MODULE:API with --deployment, got --crds: an image has no files of yours; "
+            "deploy `webhooks serve --crds DIR --conversions DIR` with them mounted"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

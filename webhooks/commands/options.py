@@ -1,18 +1,34 @@
 """Arguments and options that several commands have."""
 
 import pathlib
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
 import typer
 
-from schemagen import Api, files
+from schemagen import Api
 from schemagen.problems import UserError
+from schemagen.versions.declared import loading
 from schemagen.versions.verification import cached as conversions
 
-ApiReference: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODULE:API", help="Python module and name of the Api, such as crds:api."
+_REFERENCE = typer.Argument(
+    metavar="MODULE:API", help="Python module and name of the Api, such as crds:api."
+)
+ApiReference: TypeAlias = Annotated[str, _REFERENCE]
+OptionalApi: TypeAlias = Annotated[str | None, _REFERENCE]
+"""None where CRDs with declared conversions are given instead."""
+Crds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH",
+        help="File or directory of CRDs without models, instead of MODULE:API; may be repeated.",
+    ),
+]
+Conversions: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH",
+        help="File or directory of conversions declared for --crds; may be repeated.",
     ),
 ]
 SettingsFile: TypeAlias = Annotated[
@@ -28,13 +44,20 @@ Url: TypeAlias = Annotated[
 ]
 
 
-def load(reference: str) -> Api:
-    """Load the Api and check that its conversions fit its models.
+def load(
+    reference: str | None, crds: Sequence[str] | None = None, declared: Sequence[str] | None = None
+) -> Api:
+    """Load the Api and check that its conversions fit its schemas.
+
+    Args:
+        reference: Module and name; None for CRDs with declared conversions.
+        crds: Files and directories of CRDs.
+        declared: Files and directories of conversions.
 
     Raises:
         UserError: if a kind is converted by something else.
     """
-    api = files.load_api(reference)
+    api = loading.api_of(reference, crds or (), declared or ())
     for kind in api:
         if kind.external_conversion is not None and len(kind.versions) > 1:
             raise UserError(

@@ -23,6 +23,8 @@ NAMES: Final = {
 }
 METAVARS: Final = {
     "reference": "MODULE:API",
+    "crds": "PATH",
+    "conversions": "PATH",
     "cert_secret": "NAMESPACE/NAME",
     "service": "NAMESPACE/NAME",
 }
@@ -37,4 +39,5 @@ def serve(settings: ServeSettings) -> None:
     Exit codes: 0 stopped, 2 failed to start, or the cluster refused the registration.
     """
     setup.log_to_stderr()
-    server.run(options.load(settings.reference), settings)
+    api = options.load(settings.reference, settings.crds, settings.conversions)
+    server.run(api, settings)

@@ -11,7 +11,9 @@ from webhooks.server import object_lookup, serve
 
 
 def uninstall(
-    reference: options.ApiReference,
+    reference: options.OptionalApi = None,
+    crds: options.Crds = None,
+    conversions: options.Conversions = None,
     unserve: Annotated[
         bool,
         typer.Option(
@@ -36,7 +38,7 @@ def uninstall(
     """
     from webhooks.cluster import uninstall as command
 
-    api = options.load(reference)
+    api = options.load(reference, crds, conversions)
 
     async def run() -> None:
         # The API server warns on each call of a version that becomes deprecated.

@@ -45,7 +45,7 @@ def run(api: Api, settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        api: The Api at ``settings.reference``, from where workers import it.
+        api: The Api of the settings, by which workers load it themselves.
         settings: The settings.
 
     Raises:
@@ -74,6 +74,8 @@ def run(api: Api, settings: ServeSettings) -> None:
 def _worker_config(settings: ServeSettings, directory: pathlib.Path) -> worker.WorkerConfig:
     return worker.WorkerConfig(
         reference=settings.reference,
+        crds=settings.crds,
+        conversions=settings.conversions,
         cert_dir=str(directory),
         settings=_text(settings.settings),
         kubeconfig=_text(settings.kubeconfig),

@@ -28,7 +28,18 @@ class ServeSettings(pydantic.BaseModel):
 
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
-    reference: str = Field(description="Python module and name of the Api, such as crds:api.")
+    reference: str | None = Field(
+        None, description="Python module and name of the Api, such as crds:api."
+    )
+    crds: tuple[str, ...] = Field(
+        (),
+        description="File or directory of CRDs without models, instead of MODULE:API; may be "
+        "repeated.",
+    )
+    conversions: tuple[str, ...] = Field(
+        (),
+        description="File or directory of conversions declared for --crds; may be repeated.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
         9443,

@@ -30,6 +30,7 @@ from schemagen import Api, Facts, yaml
 from schemagen import files as apis
 from schemagen.cli import frame
 from schemagen.problems import UserError
+from schemagen.versions.declared import loading
 from webhooks import reviewer, routing
 from webhooks.observe import metrics, tls_handshakes
 from webhooks.observe.access_log import Journal
@@ -45,7 +46,9 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Configuration of a worker, passed between the processes as JSON.
 
     Attributes:
-        reference: Module and name of the Api: ``crds:api``.
+        reference: Module and name of the Api: ``crds:api``; None for CRDs without models.
+        crds: Files and directories of those.
+        conversions: Files and directories of the conversions declared for them.
         cert_dir: Directory of the certificate to serve; written by the supervisor's certificate
             rotator.
         quiet_seconds: A stopping worker exits once no request arrived for this long.
@@ -54,8 +57,10 @@ class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
             file is invalid.
     """
 
-    reference: str
+    reference: str | None
     cert_dir: str
+    crds: tuple[str, ...] = ()
+    conversions: tuple[str, ...] = ()
     settings: str | None = None
     kubeconfig: str | None = None
     is_looking_up: bool = False
@@ -135,7 +140,7 @@ def main(config: str, listener: int, channel: int) -> int:
 
 def _until_stopped(config: WorkerConfig, listener: socket.socket, channel: socket.socket) -> None:
     try:
-        api = apis.load_api(config.reference)
+        api = loading.api_of(config.reference, config.crds, config.conversions)
 
         def attend(socket_: socket.socket) -> None:
             setup.log_after_fork()

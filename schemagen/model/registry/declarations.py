@@ -75,6 +75,7 @@ class Kind:
         external_conversion: Who converts between the versions, if they have no ``conversion``.
         rules: Rules beyond the schema, run by webhooks.
         policies: Rules beyond the schema, run by the API server itself (`schemagen policy`).
+        definition: The CRD of a kind without models, which is installed as it is; None for models.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Kind:
     external_conversion: conversions.ExternalConversion | None = None
     rules: kind_rules.Rules = kind_rules.NO_RULES
     policies: tuple[markers.Policy, ...] = ()
+    definition: Mapping[str, JSON] | None = None
 
     def __post_init__(self) -> None:
         field_types.check(self)

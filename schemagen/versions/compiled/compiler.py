@@ -11,12 +11,12 @@ import msgspec
 from msgspec import UNSET
 
 from schemagen.schema.structural import Schema
-from schemagen.versions import footprint, records, schema_coverage
+from schemagen.versions import footprint, records, schema_coverage, steps
 from schemagen.versions.compiled import code, default_conditions, structs
 from schemagen.versions.compiled.code import Code, Emit, InexactError, Names
 from schemagen.versions.compiled.values import Place, ValueCompiler
 from schemagen.versions.footprint import STAR
-from schemagen.versions.steps import Path
+from schemagen.versions.steps import ABSENT, Path
 
 Fields: TypeAlias = tuple[Names, Names, Place]
 """A record's source values, the target values so far, and the record's place."""
@@ -245,16 +245,16 @@ class Compiler(ValueCompiler):
         if not reads:  # only annotations, which CompiledConversion checks
             return
         forth, back = (part.up, part.down) if self._is_up else (part.down, part.up)
-        names = [name for (name,) in reads]
-        theirs = {path[0]: code.schema_at(place.there, path) for path in writes}
-        ours = {path[0]: code.schema_at(place.here, path) for path in reads}
-        kinds = {name: structs.type_of(schema) for name, schema in theirs.items()}
-        there = default_conditions.settling(theirs)
-        here = schema_coverage.kept if self._is_between else default_conditions.settling(ours)
+        theirs = {path: code.schema_at(place.there, path) for path in writes}
+        ours = {path: code.schema_at(place.here, path) for path in reads}
+        kinds = {path: structs.type_of(schema) for path, schema in theirs.items()}
+        there = default_conditions.settling_at(theirs)
+        here = schema_coverage.kept if self._is_between else default_conditions.settling_at(ours)
 
         def convert(values: Iterable[Any]) -> list[Any]:
-            given = zip(names, values, strict=True)
-            plain = {name: msgspec.to_builtins(one) for name, one in given if one is not UNSET}
+            plain: dict[str, Any] = {}
+            for path, one in zip(reads, values, strict=True):
+                steps.put(plain, path, ABSENT if one is UNSET else msgspec.to_builtins(one))
             changed: dict[str, Any] = {}
             forth(plain, changed)
             again: dict[str, Any] = {}
@@ -262,17 +262,24 @@ class Compiler(ValueCompiler):
             defaulted: dict[str, Any] = {}
             back(there(changed), defaulted)
             is_exact = here(defaulted) == here(plain)
-            if again != plain or not is_exact or not all(kinds.get(name) for name in changed):
+            if again != plain or not is_exact or _others(changed, kinds):
                 raise InexactError
-            return [
-                msgspec.convert(changed[name], kind) if name in changed else UNSET
-                for name, kind in kinds.items()
-            ]
+            found = [(steps.get(changed, path), kind) for path, kind in kinds.items()]
+            return [UNSET if value is ABSENT else msgspec.convert(value, kind)
+                    for value, kind in found]  # fmt: skip
 
         results = {path: body.name() for path in writes}
         values = f"({', '.join(found[path] for path in reads)},)"
         body.line(f"[{', '.join(results.values())}] = {body.constant(convert)}({values})")
         made |= results
+
+
+def _others(value: dict[str, Any], kinds: Mapping[Path, Any]) -> bool:
+    """Return whether an object has anything but typed values at some paths."""
+    known: dict[str, Any] = {}
+    for path, kind in kinds.items():
+        steps.put(known, path, steps.get(value, path) if kind is not None else ABSENT)
+    return known != value
 
 
 def _if_there(body: Code, value: str, emit: Emit) -> str:

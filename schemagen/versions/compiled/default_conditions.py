@@ -36,6 +36,18 @@ def settling(fields: Mapping[str, Schema | None]) -> Fit:
     return defaulting.node_of({"type": "object", "properties": known}).settle
 
 
+def settling_at(fields: Mapping[Path, Schema | None]) -> Fit:
+    """Return the same for an object with fields at paths."""
+    root: Schema = {"type": "object", "properties": {}}
+    for path, schema in fields.items():
+        node = root
+        for name in path[:-1]:
+            inner: Schema = {"type": "object", "properties": {}}
+            node = node["properties"].setdefault(name, inner)
+        node["properties"][path[-1]] = schema or {}
+    return defaulting.node_of(root).settle
+
+
 def require_set(body: Code, there: Schema, made: Names, returns: Mapping[Path, Return]) -> None:
     """Require every field of a new object to be set whose default would come back as a value.
 

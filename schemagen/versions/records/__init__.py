@@ -33,6 +33,7 @@ from schemagen.versions.records.special_values import (
     WrittenOut,
     written_out,
 )
+from schemagen.versions.records.texts import inverse, split
 from schemagen.versions.records.unions import (
     FirstOf,
     FlatUnion,
@@ -62,12 +63,14 @@ __all__ = [
     "WrittenOut",
     "flat_union",
     "forget",
+    "inverse",
     "keep",
     "move",
     "open_record",
     "record",
     "same_name",
     "sealed_record",
+    "split",
     "unrelated",
     "written_out",
 ]

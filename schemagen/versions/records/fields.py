@@ -35,8 +35,8 @@ class PartFn:
     """A part made of two functions; a missing function writes nothing.
 
     Attributes:
-        old: The fields of the older version that it reads (up) and writes (down), if it touches no
-            others.
+        old: The fields of the older version that it reads (up) and writes (down), as dotted paths,
+            if it touches no others.
         new: Those of the newer version.
         annotations: The annotations that it converts to fields, if without them it touches nothing
             else.

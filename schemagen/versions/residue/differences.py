@@ -23,7 +23,7 @@ def between(base: JSON, wanted: JSON, node: Node = OPEN) -> list[Entry]:
 
 def _with_places(entry: Entry, base: JSON, node: Node, named: NamedItems) -> Entry:
     """The entry with the places of the items that its path goes to by their keys."""
-    places: list[int] = []
+    places: list[JSON] = []
     for step in entry["at"]:
         match step:
             case str():
@@ -38,7 +38,9 @@ def _with_places(entry: Entry, base: JSON, node: Node, named: NamedItems) -> Ent
                 place = step[0]
         if place is None:
             return entry  # it goes through an item that another entry adds
-        places += [place] * isinstance(step, dict)
+        if isinstance(step, dict):
+            marks = list_items.marks(base, tuple(step), node)
+            places.append([place, marks] if marks else place)
         base, node = base[place], node.items or OPEN
     return {**entry, "near": places} if places else entry
 

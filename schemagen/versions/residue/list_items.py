@@ -6,6 +6,7 @@ An item's identity is the values of its keys with their types.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+from schemagen import canonical
 from schemagen.problems import JSON
 from schemagen.versions.defaulting import Node
 
@@ -16,6 +17,42 @@ Identity: TypeAlias = tuple[tuple[type, JSON], ...]
 # Usual keys of a list's items whose schema declares none, in order of preference.
 ITEM_KEYS: Final = (("name",), ("type",), ("path",), ("from",))
 _SCALARS: Final = (str, int, float, bool, type(None))
+
+
+# Longer lists have no marks: an entry would be longer than what it says.
+_MAX_MARKED_ITEMS: Final = 32
+_MARK_CHARACTERS: Final = 4
+
+
+def marks(items: list[JSON], keys: Keys, node: Node) -> str:
+    """Return short digests of the names of a list's items, to tell a renamed item later.
+
+    Empty for a list that the schema gives keys, where another key makes another item.
+    """
+    if node.keys is not None or len(items) > _MAX_MARKED_ITEMS:
+        return ""
+    return "".join(_mark(item, keys) for item in items)
+
+
+def is_renamed(items: JSON, index: JSON, keys: Keys, known: JSON) -> bool:
+    """Return whether the item at an index has a name that no item of the marked list had."""
+    if type(index) is not int or type(known) is not str or not isinstance(items, list):
+        return False
+    if not 0 <= index < len(items) or len(known) != _MARK_CHARACTERS * len(items):
+        return False
+    pairs = range(0, len(known), _MARK_CHARACTERS)
+    mark = _mark(items[index], keys)
+    return mark != _UNMARKED and mark not in {known[at : at + _MARK_CHARACTERS] for at in pairs}
+
+
+_UNMARKED: Final = "-" * _MARK_CHARACTERS
+
+
+def _mark(item: JSON, keys: Keys) -> str:
+    name = name_of(item, keys)
+    if name is None or _lacks_key(name):
+        return _UNMARKED
+    return canonical.digest(values_of(name))[:_MARK_CHARACTERS]
 
 
 def candidates(node: Node) -> Iterable[Keys]:

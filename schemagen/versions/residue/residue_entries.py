@@ -6,6 +6,8 @@ absent there), as the API server defaults them; where they no longer match, some
 field and the entry is stale. A path holds member names, and the keys of a list's item: ``{"name":
 "x"}``. An object on the path that is gone is made again, an item is not. ``"near": [index, ...]``
 says where those items were: of several that have its keys by now, an item is the one at its place.
+``[index, marks]`` instead, where the schema has no keys, tells with short digests of all items'
+names whether the item there now is a new one: then it is the same item with another name.
 
 Items of lists are known by the keys of the schema, by themselves in a set, or by a usual key:
 ``{"at": path, "by": keys, "after": values, "item": item}`` puts one back (in front for ``null``;

@@ -221,14 +221,20 @@ class _Merge:
         return at.with_value(items)
 
     def _item_named(self, at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
-        """The item with the values of some keys; of several the one that is where it was."""
-        place = self._near.popleft() if self._near else None
+        """The item with the values of some keys; of several the one that is where it was.
+
+        Where the schema has no keys, an item may be renamed: then it is the one that is there now.
+        """
+        place, marks = _marked(self._near.popleft() if self._near else None)
         keys, name = tuple(step), list_items.identity([*step.values()])
         if name is None:
             return None
         node = at.node.items or OPEN
         indexes = self._named.indexes(at.value, keys, node, name)
         index = _one_of(indexes, place)
+        if not indexes and list_items.is_renamed(at.value, place, keys, marks):
+            settled = at.settled[place] if _is_aligned(at.settled, at.value) else ABSENT
+            return place, _At(at.value[place], settled, ABSENT, node)
         if index is None:
             return None
         self.is_filling = self.is_filling or len(indexes) > 1
@@ -341,6 +347,11 @@ def _one_of(indexes: Sequence[int], place: JSON) -> int | None:
         return indexes[0]
     at = bisect.bisect_left(indexes, place) if type(place) is int else len(indexes)
     return indexes[at] if at < len(indexes) and indexes[at] == place else None
+
+
+def _marked(near: JSON) -> tuple[JSON, JSON]:
+    """Return the place of an item, and the marks of its list if there are any."""
+    return (near[0], near[1]) if isinstance(near, list) and len(near) == 2 else (near, None)  # noqa: PLR2004
 
 
 def _is_aligned(items: JSON, others: list[JSON]) -> bool:

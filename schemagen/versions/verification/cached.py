@@ -20,6 +20,9 @@ def check(api: registry.Api, schema_of: verification.SchemaOf = verification.mod
     Raises:
         verification.ConversionError: listing every problem.
     """
+    if any(kind.definition is not None for kind in api):
+        verification.check(api, schema_of)  # what is declared in files is no module's
+        return
     remembered = _remembered(api)
     verification.check(api, schema_of, tries_functions=not remembered.is_file())
     with contextlib.suppress(OSError):  # without a cache the trial is repeated

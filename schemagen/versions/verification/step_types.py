@@ -5,7 +5,15 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from schemagen.versions import durations, links, records, schema_coverage, schema_places, steps
+from schemagen.versions import (
+    durations,
+    links,
+    records,
+    reshaping,
+    schema_coverage,
+    schema_places,
+    steps,
+)
 from schemagen.versions.footprint import Side
 from schemagen.versions.links import Link
 from schemagen.versions.residue import exclusions
@@ -228,6 +236,23 @@ class Walk:
         old, new = spot.old.values, spot.new.values
         if old is not None and new is not None:
             self.value(step.step, spot.below(old, new))
+
+    @_known.register
+    def _single(self, step: reshaping.Single, spot: Spot) -> None:
+        if not spot.new.is_any and spot.new.type != "list":
+            got = schema_places.with_article(spot.new.type)
+            self._fault(spot.new, f"expected a list for single, got {got}", spot)
+        elif spot.new.items is not None:
+            self.value(step.step, spot.below(spot.old, spot.new.items))
+
+    @_known.register
+    def _by_key(self, step: reshaping.ByKey, spot: Spot) -> None:
+        if not self._expect(spot, ("list",), ("map", FREE_OBJECT)):
+            return
+        items, values = spot.old.items, spot.new.values
+        if items is not None and values is not None:
+            self._expect_text(items, step.key, spot, "for list_to_map")
+            self.value(step.step, spot.below(items, values))
 
     @_known.register
     def _pairs(self, step: steps.Pairs, spot: Spot) -> None:
