@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, preflight, validate
+from schemagen.cli import check, convert, diff, frame, lint, preflight, validate
 
 app = typer.Typer(
     name="schemagen",
@@ -220,6 +220,8 @@ def roundtrip(
         is_lossy |= report.run_served(apis, todo, opener, title=title)
     raise typer.Exit(1 if is_lossy else 0)
 
+
+app.command()(convert.convert)
 
 # Of CRDs of any origin.
 app.command()(lint.lint)

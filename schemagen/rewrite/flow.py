@@ -1,0 +1,192 @@
+"""Edit what is written in brackets: JSON, and flow style in YAML."""
+
+import dataclasses
+import typing
+
+from schemagen.rewrite import texts
+from schemagen.rewrite.places import Place, Tree, at
+from schemagen.yaml.syntax import nodes
+
+if typing.TYPE_CHECKING:
+    from schemagen.problems import JSON
+    from schemagen.rewrite.editing import Writer
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """How a document is written.
+
+    Attributes:
+        is_json: Whether it is JSON.
+        step: The indentation of a nested object.
+        list_step: The indentation of a list's dashes.
+    """
+
+    is_json: bool
+    step: int
+    list_step: int
+
+    @classmethod
+    def of(cls, tree: Tree) -> "Style":
+        """Return the style of most of a document."""
+        steps: list[int] = []
+        list_steps: list[int] = []
+        rest: list[tuple[nodes.Node, int]] = [(tree.root, -1)]
+        while rest:
+            node, column = rest.pop()
+            if not isinstance(node, nodes.Collection):
+                continue
+            here = tree.column(node.span.start)
+            if column >= 0 and not node.is_flow:
+                (list_steps if node.kind == "list" else steps).append(here - column)
+            children = node.children[1::2] if node.kind == "object" else node.children
+            inner = here if node.kind == "object" and not node.is_flow else -1
+            rest += [(child, inner) for child in children]
+        is_json = isinstance(tree.root, nodes.Collection) and tree.root.is_flow
+        return cls(is_json, _usual(steps, 2), _usual(list_steps, 0))
+
+    def indent(self, value: "JSON", *, is_item: bool) -> int:
+        """Return how much deeper than its key or dash the entries of a value are."""
+        if is_item:
+            return 2
+        return self.step if isinstance(value, dict) else self.list_step
+
+    def fresh(self, value: "JSON", column: int) -> str:
+        """Write a value in brackets."""
+        return texts.flow(value, is_json=self.is_json, indent=self.step, column=column)
+
+    def collection(
+        self, writer: "Writer", place: Place, origin: Place, node: nodes.Collection
+    ) -> str | None:
+        """Write a collection in brackets again; None if its comments stand in the way."""
+        tree, new = writer.tree, at(writer.new, place)
+        start, end = node.span.start, node.span.end
+        if tree.comments_in(start, end):
+            return None
+        pieces = _Pieces.of(tree, origin, node)
+        indent = 0
+        if "\n" in pieces.lead:
+            indent = max(1, len(pieces.lead.rpartition("\n")[2]) - _indentation(tree, end - 1))
+        column = _indentation(tree, end - 1) + indent
+        written: list[str] = []
+        names: list[str | int] = [*(new if isinstance(new, dict) else range(len(new)))]
+        for name in _ordered(writer, place, origin, names):
+            target = (*place, name)
+            before = writer.origins.get(target)
+            if before in pieces.entries:
+                lead, entry_end = pieces.entries[before]
+                text = self._local(writer, target, before, entry_end)
+                written.append(f"{lead if written or lead else ''}{text}")
+                continue
+            text = texts.flow(
+                at(writer.new, target), is_json=self.is_json, indent=indent, column=column
+            )
+            named = "" if isinstance(name, int) else f"{self._key(name)}: "
+            written.append(f"{pieces.between if written else pieces.lead}{named}{text}")
+        if written:
+            written[0] = pieces.lead + written[0].lstrip(" \n")
+        inner = ",".join(
+            one if not number or one[:1] in " \n" else f"{pieces.between}{one}"
+            for number, one in enumerate(written)
+        )
+        return f"{tree.text[start]}{inner}{pieces.tail}{tree.text[end - 1]}"
+
+    def _local(self, writer: "Writer", place: Place, origin: Place, end: int) -> str:
+        """Write an entry that stays."""
+        tree = writer.tree
+        entry = tree.entry(origin)
+        if entry is None:
+            return ""
+        if entry.key is None:
+            return writer.value(place, origin, entry.content, end, tree.column(entry.first))
+        name = str(place[-1])
+        written = tree.text[entry.first : entry.content]
+        if entry.place[-1] != name:
+            quoted = texts.quote_of(tree.text, entry.key)
+            key = texts.key(name, quoted) if quoted else self._key(name)
+            written = f"{key}{tree.text[entry.key.span.end : entry.content]}"
+        return written + self._value(writer, place, origin, entry.content, end)
+
+    def _value(self, writer: "Writer", place: Place, origin: Place, content: int, end: int) -> str:
+        tree, node = writer.tree, writer.tree.node(origin)
+        new = at(writer.new, place)
+        if node is None:
+            return f" {self.fresh(new, 0)}"
+        if isinstance(node, nodes.Collection) and isinstance(new, dict | list) and new:
+            return writer.value(place, origin, content, end, 0)
+        if new == at(writer.old, origin) and type(new) is type(at(writer.old, origin)):
+            return writer.cut(content, end)
+        written = self._scalar(new, texts.quote_of(tree.text, node))
+        gap = tree.text[content : node.span.first] or " "
+        return f"{gap}{written}"
+
+    def _scalar(self, new: "JSON", quote: str) -> str:
+        if quote and isinstance(new, str) and not self.is_json:
+            return texts.scalar(new, 0, quote)
+        return texts.flow(new, is_json=self.is_json)
+
+    def _key(self, name: str) -> str:
+        return texts.flow(name, is_json=self.is_json)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pieces:
+    """The text between the entries of a collection in brackets.
+
+    Attributes:
+        lead: What precedes the first one.
+        between: What precedes the others, after the comma.
+        tail: What follows the last one.
+        entries: For each entry what precedes it, and where it ends.
+    """
+
+    lead: str
+    between: str
+    tail: str
+    entries: dict[Place, tuple[str, int]]
+
+    @classmethod
+    def of(cls, tree: Tree, origin: Place, node: nodes.Collection) -> "_Pieces":
+        """Return the pieces of a collection."""
+        position = node.span.start + 1
+        found: dict[Place, tuple[str, int]] = {}
+        leads = []
+        for entry in tree.entries(origin):
+            end = max(entry.content, entry.value.span.end)
+            leads.append(tree.text[position : entry.first])
+            found[entry.place] = (leads[-1], end)
+            comma = tree.text.find(",", end, node.span.end)
+            position = comma + 1 if comma >= 0 else end
+        closing = tree.text[position : node.span.end - 1]
+        lead = leads[0] if leads else closing
+        between = leads[1] if len(leads) > 1 else (lead if "\n" in lead else " ")
+        return cls(lead, between, closing, found)
+
+
+def _ordered(
+    writer: "Writer", place: Place, origin: Place, names: list[str | int]
+) -> list[str | int]:
+    """Return the fields of an object in the order of the old ones; items keep theirs."""
+    if not names or isinstance(names[0], int):
+        return names
+    order = {entry.place: index for index, entry in enumerate(writer.tree.entries(origin))}
+
+    def rank(name: str | int) -> float:
+        target = (*place, name)
+        before = writer.origins.get(target)
+        if before in order:
+            return order[before]
+        return writer.order_of(target, origin) - 0.25
+
+    return sorted(names, key=rank)
+
+
+def _indentation(tree: Tree, offset: int) -> int:
+    """Return the indentation of the line of an offset."""
+    start = tree.text.rfind("\n", 0, offset) + 1
+    line = tree.text[start : tree.line_end(start)]
+    return len(line) - len(line.lstrip(" "))
+
+
+def _usual(numbers: list[int], default: int) -> int:
+    return max(set(numbers), key=numbers.count) if numbers else default
