@@ -109,7 +109,7 @@ class _Outcome:
 
     def add(self, result: "trees.Result", refused: Sequence[findings.Finding]) -> None:
         """Write or show a file."""
-        from schemagen.rewrite import differences
+        from schemagen.rewrite.text import differences
 
         found = [*result.findings, *refused]
         self.findings += found

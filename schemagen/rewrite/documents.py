@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from schemagen import canonical, yaml
 from schemagen.compat.findings import Finding, Level
 from schemagen.problems import JSON
-from schemagen.rewrite import editing, objects, origins
+from schemagen.rewrite import objects, origins
 from schemagen.rewrite.objects import Target
 from schemagen.rewrite.origins import Origins
-from schemagen.rewrite.places import Place, Tree, UnsupportedError, text_of
+from schemagen.rewrite.text import writer
+from schemagen.rewrite.text.places import Place, Tree, UnsupportedError, text_of
 
 
 @dataclasses.dataclass
@@ -155,7 +156,7 @@ def written(document: yaml.Document, change: Change) -> str | None:
     except UnsupportedError:
         return None
     for found in (change.origins, _coarse(change)):
-        text = editing.edited(tree, document.value, change.value, found)
+        text = writer.edited(tree, document.value, change.value, found)
         if _means(text, change.value):
             return text
     return None
@@ -180,6 +181,16 @@ def _means(text: str, value: JSON) -> bool:
     except yaml.YAMLError:
         return False
     return [*map(canonical.dumps, values)] == [canonical.dumps(value)]
+
+
+def spliced(content: bytes, document: yaml.Document, text: str) -> bytes:
+    """Return a file with another text of one of its documents; the last is to be replaced first."""
+    start, written = document.position, text.encode()
+    end = start + len(document.text.encode())
+    if end > len(content) or not content[:end].endswith(document.text.encode()):
+        written = written.removesuffix(b"\n")  # the reader has added a line feed
+        end = min(end, len(content))
+    return content[:start] + written + content[end:]
 
 
 def unwritable(document: yaml.Document, source: str) -> Finding:

@@ -1,13 +1,15 @@
 """A file in another version: its documents converted one by one. Pure."""
 
 import dataclasses
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Callable
 
 from schemagen import yaml
 from schemagen.compat.findings import Finding, Level
-from schemagen.rewrite import documents, layout
-from schemagen.rewrite.documents import Counts
+from schemagen.rewrite import documents, helm, kustomize
+from schemagen.rewrite.documents import Change, Counts
 from schemagen.rewrite.objects import Target
+from schemagen.rewrite.text import layout
 from schemagen.yaml.manifests import ManifestError
 
 
@@ -32,8 +34,27 @@ class Result:
     is_judged: bool = True
 
 
-def convert(content: bytes, source: str, target: Target) -> Result:
-    """Convert the objects of a manifest.
+@dataclasses.dataclass(frozen=True)
+class Patches:
+    """The files that are patches.
+
+    Attributes:
+        selectors: Their names, with the ``target`` of a kustomization, or None.
+        refused: Those that stay as they are.
+    """
+
+    selectors: kustomize.Selectors = dataclasses.field(default_factory=dict)
+    refused: set[str] = dataclasses.field(default_factory=set)
+
+
+def convert(content: bytes, source: str, target: Target, patches: Patches | None = None) -> Result:
+    """Convert the objects of a manifest, of a kustomization or its patch, or of a template.
+
+    Args:
+        content: The bytes of the file.
+        source: Its name.
+        target: The wanted version.
+        patches: The files that are patches, which are to be converted before kustomizations.
 
     Raises:
         ManifestError: if it is not YAML.
@@ -41,45 +62,65 @@ def convert(content: bytes, source: str, target: Target) -> Result:
     result = Result(source, content, content)
     whole = layout.of(content)
     if whole is not None:
-        text = _converted(whole.text.encode(), result, target)
+        text = _converted_text(whole.text, result, target, patches or Patches())
         if text is not None:
-            result.after = whole.encoded(text.decode())
+            result.after = whole.encoded(text)
     elif target.api.group.encode() in content:
         result.findings.append(_not_text(source))
     return result
 
 
-def _converted(content: bytes, result: Result, target: Target) -> bytes | None:
-    """Return the text with its objects converted; None if nothing changes."""
-    pieces: list[tuple[int, int, bytes]] = []
+def _converted_text(text: str, result: Result, target: Target, patches: Patches) -> str | None:
+    source, name = result.source, posixpath.normpath(result.source)
+    if helm.is_template(source, result.before):
+        result.is_judged = False
+        written, result.counts, result.findings = helm.convert(text, source, target)
+        return written
+    if name not in patches.selectors:
+        return _converted(
+            text, result, lambda found: _converted_document(found, source, target, patches)
+        )
+    result.is_judged = False
+    selector = patches.selectors[name]
+    written_patch = _converted(
+        text, result, lambda found: kustomize.patched(found, source, target, selector)
+    )
+    if result.findings:
+        patches.refused.add(name)
+    return written_patch
+
+
+def _converted_document(
+    document: yaml.Document, source: str, target: Target, patches: Patches
+) -> Change:
+    if kustomize.is_kustomization(document.value, source):
+        return kustomize.converted(document, source, target, patches.refused)
+    return documents.converted(document, source, target)
+
+
+def _converted(
+    text: str, result: Result, convert_: Callable[[yaml.Document], Change]
+) -> str | None:
+    """Return a text with its documents converted; None if nothing changes."""
+    content = text.encode()
+    changed = False
     try:
-        for document in yaml.read(content):
-            pieces += _piece(content, document, result, target)
+        found = [*yaml.read(content)]
     except yaml.YAMLError as error:
         message = f"{result.source}:{error.line}: expected YAML: {error.problem}"
         raise ManifestError(message) from error
-    for start, end, part in reversed(pieces):
-        content = content[:start] + part + content[end:]
-    return content if pieces else None
-
-
-def _piece(
-    content: bytes, document: yaml.Document, result: Result, target: Target
-) -> Iterator[tuple[int, int, bytes]]:
-    """Yield where a document is in a file, and its new text, if it changes."""
-    change = documents.converted(document, result.source, target)
-    text = documents.written(document, change) if change.changed else None
-    if change.changed and text is None:
-        change.findings.append(documents.unwritable(document, result.source))
-        change.counts.converted = 0
-    result.findings += change.findings
-    result.counts += change.counts
-    if text is not None:
-        start, before = document.position, document.text.encode()
-        end, written = start + len(before), text.encode()
-        if end > len(content):  # the reader has added a line feed
-            end, written = len(content), written.removesuffix(b"\n")
-        yield start, end, written
+    for document in reversed(found):
+        change = convert_(document)
+        written = documents.written(document, change) if change.changed else None
+        if change.changed and written is None:
+            change.findings.append(documents.unwritable(document, result.source))
+            change.counts.converted = 0
+        result.findings[:0] = change.findings
+        result.counts += change.counts
+        if written is not None:
+            content = documents.spliced(content, document, written)
+            changed = True
+    return content.decode() if changed else None
 
 
 def _not_text(source: str) -> Finding:

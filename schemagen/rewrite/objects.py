@@ -9,7 +9,7 @@ from schemagen.model import registry
 from schemagen.problems import JSON, UserError
 from schemagen.rewrite import origins
 from schemagen.rewrite.origins import Origins
-from schemagen.rewrite.places import Place, at, text_of
+from schemagen.rewrite.text.places import Place, at, text_of
 from schemagen.versions import defaulting, graph
 from schemagen.versions.converter import Converter
 from schemagen.versions.residue import storage

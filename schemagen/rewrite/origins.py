@@ -13,7 +13,7 @@ from typing import TypeAlias
 from schemagen import canonical
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.rewrite.places import Place, at
+from schemagen.rewrite.text.places import Place, at
 from schemagen.versions import links, records, steps
 from schemagen.versions.steps import ABSENT, Step
 

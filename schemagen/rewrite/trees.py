@@ -1,14 +1,28 @@
 """Files and directories in another version, one after the other, past unreadable ones. Shell."""
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import pathlib
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 
 from schemagen.compat import inputs
 from schemagen.problems import UserError
-from schemagen.rewrite import files
+from schemagen.rewrite import files, kustomize
 from schemagen.rewrite.files import Result
 from schemagen.rewrite.objects import Target
 
 __all__ = ["Result", "Tree"]
+
+
+def _neighbours(names: Iterable[str]) -> dict[str, bytes]:
+    """Return the kustomizations beside files, which may name them as patches."""
+    folders = {pathlib.Path(name).parent for name in names}
+    found = [folder / name for folder in sorted(folders) for name in kustomize.NAMES]
+    contents = {}
+    for path in found:
+        with contextlib.suppress(OSError):
+            contents[str(path)] = path.read_bytes()
+    return contents
 
 
 class Tree:
@@ -30,8 +44,14 @@ class Tree:
                 self.problems.append(f"{content.source}{content}")
             else:
                 contents.setdefault(name, content)
-        for name, content in contents.items():
+        patches = files.Patches(kustomize.references({**_neighbours(contents), **contents}))
+        results: dict[str, Result] = {}
+        # Kustomizations select versions by what became of their patches.
+        for name in sorted(
+            contents, key=lambda name: posixpath.normpath(name) not in patches.selectors
+        ):
             try:
-                yield files.convert(content, name, self._target)
+                results[name] = files.convert(contents[name], name, self._target, patches)
             except UserError as error:
                 self.problems.append(f"{error.source}{error}")
+        yield from (results[name] for name in contents if name in results)

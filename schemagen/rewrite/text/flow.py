@@ -3,13 +3,13 @@
 import dataclasses
 import typing
 
-from schemagen.rewrite import texts
-from schemagen.rewrite.places import Place, Tree, at
+from schemagen.rewrite.text import pieces
+from schemagen.rewrite.text.places import Place, Tree, at
 from schemagen.yaml.syntax import nodes
 
 if typing.TYPE_CHECKING:
     from schemagen.problems import JSON
-    from schemagen.rewrite.editing import Writer
+    from schemagen.rewrite.text.writer import Writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Style:
 
     def fresh(self, value: "JSON", column: int) -> str:
         """Write a value in brackets."""
-        return texts.flow(value, is_json=self.is_json, indent=self.step, column=column)
+        return pieces.flow(value, is_json=self.is_json, indent=self.step, column=column)
 
     def collection(
         self, writer: "Writer", place: Place, origin: Place, node: nodes.Collection
@@ -63,33 +63,33 @@ class Style:
         start, end = node.span.start, node.span.end
         if tree.comments_in(start, end):
             return None
-        pieces = _Pieces.of(tree, origin, node)
+        parts = _Pieces.of(tree, origin, node)
         indent = 0
-        if "\n" in pieces.lead:
-            indent = max(1, len(pieces.lead.rpartition("\n")[2]) - _indentation(tree, end - 1))
+        if "\n" in parts.lead:
+            indent = max(1, len(parts.lead.rpartition("\n")[2]) - _indentation(tree, end - 1))
         column = _indentation(tree, end - 1) + indent
         written: list[str] = []
         names: list[str | int] = [*(new if isinstance(new, dict) else range(len(new)))]
         for name in _ordered(writer, place, origin, names):
             target = (*place, name)
             before = writer.origins.get(target)
-            if before in pieces.entries:
-                lead, entry_end = pieces.entries[before]
+            if before in parts.entries:
+                lead, entry_end = parts.entries[before]
                 text = self._local(writer, target, before, entry_end)
                 written.append(f"{lead if written or lead else ''}{text}")
                 continue
-            text = texts.flow(
+            text = pieces.flow(
                 at(writer.new, target), is_json=self.is_json, indent=indent, column=column
             )
             named = "" if isinstance(name, int) else f"{self._key(name)}: "
-            written.append(f"{pieces.between if written else pieces.lead}{named}{text}")
+            written.append(f"{parts.between if written else parts.lead}{named}{text}")
         if written:
-            written[0] = pieces.lead + written[0].lstrip(" \n")
+            written[0] = parts.lead + written[0].lstrip(" \n")
         inner = ",".join(
-            one if not number or one[:1] in " \n" else f"{pieces.between}{one}"
+            one if not number or one[:1] in " \n" else f"{parts.between}{one}"
             for number, one in enumerate(written)
         )
-        return f"{tree.text[start]}{inner}{pieces.tail}{tree.text[end - 1]}"
+        return f"{tree.text[start]}{inner}{parts.tail}{tree.text[end - 1]}"
 
     def _local(self, writer: "Writer", place: Place, origin: Place, end: int) -> str:
         """Write an entry that stays."""
@@ -102,8 +102,8 @@ class Style:
         name = str(place[-1])
         written = tree.text[entry.first : entry.content]
         if entry.place[-1] != name:
-            quoted = texts.quote_of(tree.text, entry.key)
-            key = texts.key(name, quoted) if quoted else self._key(name)
+            quoted = pieces.quote_of(tree.text, entry.key)
+            key = pieces.key(name, quoted) if quoted else self._key(name)
             written = f"{key}{tree.text[entry.key.span.end : entry.content]}"
         return written + self._value(writer, place, origin, entry.content, end)
 
@@ -116,17 +116,17 @@ class Style:
             return writer.value(place, origin, content, end, 0)
         if new == at(writer.old, origin) and type(new) is type(at(writer.old, origin)):
             return writer.cut(content, end)
-        written = self._scalar(new, texts.quote_of(tree.text, node))
+        written = self._scalar(new, pieces.quote_of(tree.text, node))
         gap = tree.text[content : node.span.first] or " "
         return f"{gap}{written}"
 
     def _scalar(self, new: "JSON", quote: str) -> str:
         if quote and isinstance(new, str) and not self.is_json:
-            return texts.scalar(new, 0, quote)
-        return texts.flow(new, is_json=self.is_json)
+            return pieces.scalar(new, 0, quote)
+        return pieces.flow(new, is_json=self.is_json)
 
     def _key(self, name: str) -> str:
-        return texts.flow(name, is_json=self.is_json)
+        return pieces.flow(name, is_json=self.is_json)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from schemagen import canonical
 from schemagen.problems import JSON
-from schemagen.rewrite import flow, texts
 from schemagen.rewrite.origins import Origins
-from schemagen.rewrite.places import Entry, Place, Tree, at, is_merge, merged_aliases
+from schemagen.rewrite.text import flow, pieces
+from schemagen.rewrite.text.places import Entry, Place, Tree, at, is_merge, merged_aliases
 from schemagen.versions.steps import ABSENT
 from schemagen.yaml.syntax import nodes
 
@@ -92,7 +92,7 @@ class Writer:
         span, text = self.tree.root.span, self.tree.text
         end = self.tree.line_end(span.end)
         body = self.value((), (), span.first, end, 0)
-        comments = texts.lines("", self._taken()).removeprefix("\n")
+        comments = pieces.lines("", self._taken()).removeprefix("\n")
         before = f"{self.cut(0, span.first)}{comments}"
         return f"{before}{body if not comments else chr(10) + body}{text[end:]}"
 
@@ -120,21 +120,24 @@ class Writer:
         old, new = at(self.old, origin), at(self.new, place)
         if self._is_same(node, old, new):
             return self.cut(content, end)
+        inner: str | None = None
         if isinstance(node, nodes.Scalar) and not isinstance(new, dict | list):
-            if "\n" not in self.tree.text[content:end]:
-                quote = texts.quote_of(self.tree.text, node)
-                start, stop = node.span.start, node.span.end
-                written = texts.scalar(new, column, quote)
-                gap = " " if self.tree.text[start - 1 : start] in {":", "-"} else ""
-                return f"{self.cut(content, start)}{gap}{written}{self.cut(stop, end)}"
+            inner = self._scalar(node, new, column)
         elif isinstance(node, nodes.Collection) and new and self._is_alike(node, new):
             if not node.is_flow:
                 return self._block(place, origin, node, content)
             inner = self._style.collection(self, place, origin, node)
-            if inner is not None:
-                start, stop = node.span.start, node.span.end
-                return f"{self.cut(content, start)}{inner}{self.cut(stop, end)}"
-        return self._replaced(place, content, end, column)
+        if inner is None:
+            return self._replaced(place, content, end, column)
+        return f"{self.cut(content, node.span.start)}{inner}{self.cut(node.span.end, end)}"
+
+    def _scalar(self, node: nodes.Scalar, new: JSON, column: int) -> str | None:
+        """Write another scalar in the style of an old one; None if that cannot be."""
+        text, (_, start, end) = self.tree.text, node.span
+        if "\n" in text[start:end] or text[start : start + 1] in {"|", ">"}:
+            return pieces.block(text[start:end], new) if isinstance(new, str) else None
+        gap = " " if text[start - 1 : start] in {":", "-"} else ""
+        return f"{gap}{pieces.scalar(new, column, pieces.quote_of(text, node))}"
 
     def _is_same(self, node: nodes.Node, old: JSON, new: JSON) -> bool:
         """Return whether the text of a node still means what it has to."""
@@ -223,7 +226,7 @@ class Writer:
                 if not lead.endswith(f"\n{pad}"):
                     lead = f"\n{pad}"
                 text = self._entry(local.get(entry.place), entry, end, column)
-                chunks.append((order, f"{texts.lines(pad, self._taken())}{lead}{text}"))
+                chunks.append((order, f"{pieces.lines(pad, self._taken())}{lead}{text}"))
             else:
                 gap = self._left(start, entry.first, end, pad)
                 chunks.append((order, gap))
@@ -256,14 +259,14 @@ class Writer:
         """Write the key or the dash of an entry."""
         if entry.key is None or entry.place[-1] == name:
             return self.cut(entry.first, entry.content)
-        written = texts.key(str(name), texts.quote_of(self.tree.text, entry.key))
+        written = pieces.key(str(name), pieces.quote_of(self.tree.text, entry.key))
         return f"{written}{self.cut(entry.key.span.end, entry.content)}"
 
     def _left(self, start: int, first: int, end: int, pad: str) -> str:
         """Write what stays of an entry that is gone: blank lines, and comments without a home."""
         lines = self.tree.text[start:first].split("\n")[1:-1]
         blank = sum(not line.strip() for line in lines)
-        return "\n" * blank + texts.lines(pad, self.orphans(start, end))
+        return "\n" * blank + pieces.lines(pad, self.orphans(start, end))
 
     def _merges(
         self, place: Place, origin: Place, local: Mapping[Place, Place]
@@ -309,7 +312,7 @@ class Writer:
                 continue
             order = name if isinstance(name, int) else self.order_of(target, origin)
             comments, text = self.entry(target, column)
-            above = texts.lines(pad, [*self._taken(), *comments])
+            above = pieces.lines(pad, [*self._taken(), *comments])
             added.append((order - 0.25, f"{above}\n{pad}{text}"))
         return added
 
@@ -344,7 +347,7 @@ class Writer:
         """Write an entry at a column, with the text of its origin; return its comments too."""
         name, origin = place[-1], self.origins.get(place)
         source = self.tree.entry(origin) if origin else None
-        dash = "-" if isinstance(name, int) else f"{texts.key(name)}:"
+        dash = "-" if isinstance(name, int) else f"{pieces.key(name)}:"
         if source is None or origin is None:
             return [], f"{dash}{self.fresh(place, column)}"
         lead, end = self.tree.lead(source), self.tree.end(source)
@@ -355,7 +358,7 @@ class Writer:
         before = self.tree.column(source.first)
         written = self._named(name, source)
         written += self.value(place, origin, source.content, end, before)
-        return comments, texts.shifted(written, column - before)
+        return comments, pieces.shifted(written, column - before)
 
     def _is_flow(self, entry: Entry) -> bool:
         parent = self.tree.node(entry.place[:-1])
@@ -365,7 +368,7 @@ class Writer:
         """Write a value after the colon or dash of an entry at a column, unlike any old text."""
         new = at(self.new, place)
         if not isinstance(new, dict | list) or not new:
-            return f" {texts.scalar(new, column, self._quote(place, new))}"
+            return f" {pieces.scalar(new, column, self._quote(place, new))}"
         if self._style.is_json:
             return f" {self._style.fresh(new, column)}"
         is_item = isinstance(place[-1], int) if place else False
@@ -374,7 +377,7 @@ class Writer:
         written = ""
         for name in self._in_source_order(place):
             comments, text = self.entry((*place, name), inner)
-            written += f"{texts.lines(pad[1:], comments)}{pad}{text}"
+            written += f"{pieces.lines(pad[1:], comments)}{pad}{text}"
         return f" {written.lstrip(chr(10) + ' ')}" if is_item else written
 
     def _quote(self, place: Place, new: JSON) -> str:
@@ -383,11 +386,11 @@ class Writer:
             origin = self.origins.get(part)
             node = self.tree.node(origin) if origin is not None else None
             if isinstance(node, nodes.Scalar) and at(self.old, origin or ()) == new:
-                return texts.quote_of(self.tree.text, node)
+                return pieces.quote_of(self.tree.text, node)
             if isinstance(node, nodes.Collection) and origin is not None:
                 for entry in self.tree.entries(origin):
                     if at(self.old, entry.place) == new and isinstance(new, str):
-                        return texts.quote_of(self.tree.text, entry.value)
+                        return pieces.quote_of(self.tree.text, entry.value)
         return ""
 
 

@@ -8,6 +8,7 @@ from schemagen.problems import JSON
 from schemagen.yaml import scalars
 from schemagen.yaml.syntax import nodes
 
+_LITERAL = re.compile(r"\|[-+]?")
 _PLAIN_IN_FLOW = re.compile(r"[A-Za-z0-9_/][-A-Za-z0-9_./]*")
 
 
@@ -25,6 +26,19 @@ def key(name: str, quote: str = "") -> str:
     if quote:
         return scalar(name, 0, quote)
     return yaml.dumps({name: 0})[: -len(": 0\n")]
+
+
+def block(text: str, value: str) -> str | None:
+    """Write other text in place of a literal block, indented alike; None if that cannot be."""
+    header, _, body = text.partition("\n")
+    lines_ = [line for line in body.split("\n") if line.strip()]
+    if not _LITERAL.fullmatch(header.partition("#")[0].rstrip()) or not lines_:
+        return None
+    pad = lines_[0][: len(lines_[0]) - len(lines_[0].lstrip(" "))]
+    written = value.removesuffix("\n").split("\n")
+    if not written[0].strip() or written[0].startswith((" ", "\t")) or not written[-1].strip():
+        return None
+    return "\n".join([header, *(f"{pad}{line}" if line else line for line in written)])
 
 
 def quote_of(text: str, node: nodes.Node | None) -> str:
