@@ -10,7 +10,7 @@ from schemagen.rewrite import objects, origins
 from schemagen.rewrite.objects import Target
 from schemagen.rewrite.origins import Origins
 from schemagen.rewrite.text import writer
-from schemagen.rewrite.text.places import Place, Tree, UnsupportedError, text_of
+from schemagen.rewrite.text.places import Place, UnsupportedError, text_of, tree_of
 
 
 @dataclasses.dataclass
@@ -123,7 +123,8 @@ def _objects(value: JSON) -> Iterator[tuple[Place, dict[str, JSON], dict[str, JS
 def _convert_list_version(change: Change, target: Target) -> None:
     """Give a list of one kind the version of its items."""
     value = change.value
-    if not change.changed or () in change.changed or not target.is_own(value.get("apiVersion")):
+    is_list = bool(change.changed) and () not in change.changed
+    if not is_list or not target.is_own(value.get("apiVersion")):
         return
     change.value = {**value, "apiVersion": f"{target.api.group}/{target.version}"}
 
@@ -141,18 +142,17 @@ def _finding(
 
 def subject_of(value: JSON) -> str:
     """Return the kind and the name of an object, as far as present."""
-    metadata = value.get("metadata") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return ""
+    metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return " ".join(str(part) for part in (value.get("kind"), name) if part)
 
 
 def written(document: yaml.Document, change: Change) -> str | None:
     """Return the text of a changed document; None if it is not written so that edits fit in."""
-    root = document.root
-    if root is None:
-        return None
     try:
-        tree = Tree(document.text, root)
+        tree = tree_of(document)
     except UnsupportedError:
         return None
     for found in (change.origins, _coarse(change)):

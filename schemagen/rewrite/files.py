@@ -78,7 +78,7 @@ def _converted_text(text: str, result: Result, target: Target, patches: Patches)
         return written
     if name not in patches.selectors:
         return _converted(
-            text, result, lambda found: _converted_document(found, source, target, patches)
+            text, result, lambda found: _converted_document(found, result, target, patches)
         )
     result.is_judged = False
     selector = patches.selectors[name]
@@ -91,11 +91,12 @@ def _converted_text(text: str, result: Result, target: Target, patches: Patches)
 
 
 def _converted_document(
-    document: yaml.Document, source: str, target: Target, patches: Patches
+    document: yaml.Document, result: Result, target: Target, patches: Patches
 ) -> Change:
-    if kustomize.is_kustomization(document.value, source):
-        return kustomize.converted(document, source, target, patches.refused)
-    return documents.converted(document, source, target)
+    if kustomize.is_kustomization(document.value, result.source):
+        result.is_judged = False
+        return kustomize.converted(document, result.source, target, patches.refused)
+    return documents.converted(document, result.source, target)
 
 
 def _converted(

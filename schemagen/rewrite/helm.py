@@ -32,7 +32,7 @@ _LINE: Final = re.compile(
 _BLOCK: Final = re.compile(r"[|>][-+0-9]*")
 # Actions that write nothing themselves.
 _CONTROL: Final = re.compile(r"\{\{-?\s*(?:if|else|end|with|range|define|block|/\*|\$)\b")
-_COMMENT: Final = re.compile(r"\{\{-?\s*/\*")
+_COMMENT: Final = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
 
 
 def is_template(source: str, content: bytes) -> bool:
@@ -78,10 +78,12 @@ class _Document:
 
     def __init__(self, text: str, source: str, first_line: int, target: Target) -> None:
         self._lines, self._source = text.split("\n"), source
+        # Comments of templates, which may look like fields, are left out.
+        bare = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
+        self._bare = bare.split("\n")
         self._first_line, self._target = first_line, target
         self._levels: list[_Level] = []
         self._subject = ""
-        self._is_inside_comment = False
         self.findings: list[Finding] = []
 
     def converted(self, counts: Counts) -> str:
@@ -107,7 +109,7 @@ class _Document:
 
     def _top(self, key: str) -> tuple[str | None, int | None]:
         """Return the value of an outermost key, and its line; a template's value does not count."""
-        for number, line in enumerate(self._lines):
+        for number, line in enumerate(self._bare):
             match = _LINE.fullmatch(line)
             if match and not match["pad"] and not match["dashes"] and match["key"] == key:
                 value = match["value"].strip().strip("\"'")
@@ -117,7 +119,7 @@ class _Document:
     def _report_mentions(self) -> None:
         """Report where the group is named in a document that is not followed."""
         group, version = self._target.api.group, self._target.version
-        for number, line in enumerate(self._lines):
+        for number, line in enumerate(self._bare):
             for name in re.findall(rf"\b{re.escape(group)}/(v\w+)\b(?!-)", line):
                 if name != version and not line.lstrip().startswith("#"):
                     message = f"expected {group}/{version}, got {group}/{name} in a template"
@@ -141,7 +143,7 @@ class _Document:
                 yield line
                 continue
             skipped = None
-            if self._is_silent(number, line):
+            if line != self._bare[number] or self._is_silent(number, line):
                 yield line
                 continue
             match = _LINE.fullmatch(line)
@@ -155,9 +157,6 @@ class _Document:
     def _is_silent(self, number: int, line: str) -> bool:
         """Return whether a line writes nothing; report one that writes unknown fields."""
         stripped = line.strip()
-        if self._is_inside_comment or _COMMENT.match(stripped):
-            self._is_inside_comment = "*/" not in stripped
-            return True
         if not stripped or stripped.startswith(("#", "---")) or _CONTROL.match(stripped):
             return True
         if not stripped.startswith("{{"):

@@ -1,7 +1,7 @@
 """Objects of an Api in another version: converted, and compared with what comes back. Pure."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from schemagen import canonical
 from schemagen.compat.findings import Finding, Level
@@ -99,13 +99,14 @@ class Target:
         values = [value, *self._between(value, kind, pairs)]
         new = way.plain(value)
         back = self._converter.way(kind, self.version, version.name).plain(new)
-        lost = difference(self._meaning(value, kind, version), self._meaning(back, kind, version))
+        lost = difference(self.meaning(value, kind, version), self.meaning(back, kind, version))
         if lost is not None:
             return _lost(lost, value, version, self.version)
         found = origins.between([*values, new], pairs)
-        return Converted(*_in_old_order(new, value, found))
+        unordered = {tuple(path) for older, _, _ in pairs for path in _unordered(older)}
+        return Converted(*_in_old_order(new, value, found, unordered))
 
-    def _meaning(
+    def meaning(
         self, value: dict[str, JSON], kind: registry.Kind, version: registry.Version
     ) -> dict[str, JSON]:
         """Return what the API server makes of an object, without residue and unneeded order."""
@@ -115,7 +116,7 @@ class Target:
         if version is kind.hub:
             node = defaulting.of(version.model)
             for older in kind.versions[:-1]:
-                for path in older.conversion.unordered if older.conversion else ():
+                for path in _unordered(older):
                     settled = graph.sorted_at(settled, path, node)
         return settled
 
@@ -130,6 +131,11 @@ class Target:
             names = (older.name, newer.name) if way == "up" else (newer.name, older.name)
             value = self._converter.way(kind, *names).plain(value)
             yield value
+
+
+def _unordered(older: registry.Version) -> Sequence[Sequence[str]]:
+    """Return the paths of lists whose order means nothing."""
+    return older.conversion.unordered if older.conversion else ()
 
 
 def _without_nulls(value: JSON) -> JSON:
@@ -172,12 +178,17 @@ def _lost(place: Place, value: dict[str, JSON], version: registry.Version, targe
 
 
 def _in_old_order(
-    new: dict[str, JSON], old: dict[str, JSON], found: Origins
+    new: dict[str, JSON],
+    old: dict[str, JSON],
+    found: Origins,
+    unordered: Collection[Sequence[str]],
 ) -> tuple[dict[str, JSON], Origins]:
     """Return lists that were maps in the order of those, and the origins of their items."""
     for place, origin in [*found.items()]:
         before, after = at(old, origin), at(new, place)
-        if not isinstance(before, dict) or not isinstance(after, list):
+        path = tuple("[]" if isinstance(part, int) else part for part in place)
+        is_map = isinstance(before, dict) and isinstance(after, list)
+        if not is_map or path not in unordered:
             continue
         order = {name: index for index, name in enumerate(before)}
         moved = sorted(

@@ -67,8 +67,12 @@ def _once(pairs: Iterator[_Pair]) -> Origins:
     """Return pairs of places, of which the first of each counts."""
     places: Origins = {}
     taken: set[Place] = set()
+    refused: set[_Pair] = set()
     for place, origin in pairs:
-        if place not in places and origin not in taken:
+        # What is in a value that went elsewhere went with it.
+        if (place[:-1], origin[:-1]) in refused or (origin in taken and place not in places):
+            refused.add((place, origin))
+        elif place not in places and origin not in taken:
             places[place] = origin
             taken.add(origin)
     return places

@@ -12,6 +12,9 @@ if typing.TYPE_CHECKING:
     from schemagen.rewrite.text.writer import Writer
 
 
+_SPACE = " \n\t"
+
+
 @dataclasses.dataclass(frozen=True)
 class Style:
     """How a document is written.
@@ -84,9 +87,9 @@ class Style:
             named = "" if isinstance(name, int) else f"{self._key(name)}: "
             written.append(f"{parts.between if written else parts.lead}{named}{text}")
         if written:
-            written[0] = parts.lead + written[0].lstrip(" \n")
+            written[0] = parts.lead + written[0].lstrip(_SPACE)
         inner = ",".join(
-            one if not number or one[:1] in " \n" else f"{parts.between}{one}"
+            one if not number or one[:1] in _SPACE else f"{parts.between}{one}"
             for number, one in enumerate(written)
         )
         return f"{tree.text[start]}{inner}{parts.tail}{tree.text[end - 1]}"
@@ -98,7 +101,7 @@ class Style:
         if entry is None:
             return ""
         if entry.key is None:
-            return writer.value(place, origin, entry.content, end, tree.column(entry.first))
+            return self._value(writer, place, origin, entry.content, end).lstrip(" ")
         name = str(place[-1])
         written = tree.text[entry.first : entry.content]
         if entry.place[-1] != name:
@@ -112,12 +115,16 @@ class Style:
         new = at(writer.new, place)
         if node is None:
             return f" {self.fresh(new, 0)}"
-        if isinstance(node, nodes.Collection) and isinstance(new, dict | list) and new:
-            return writer.value(place, origin, content, end, 0)
-        if new == at(writer.old, origin) and type(new) is type(at(writer.old, origin)):
+        if writer.is_same(node, at(writer.old, origin), new):
             return writer.cut(content, end)
+        if isinstance(node, nodes.Collection) and new and writer.is_alike(node, new):
+            inner = self.collection(writer, place, origin, node)
+            if inner is not None:
+                return f"{writer.cut(content, node.span.start)}{inner}"
         written = self._scalar(new, pieces.quote_of(tree.text, node))
-        gap = tree.text[content : node.span.first] or " "
+        # A quoted key may have its value right after the colon.
+        is_empty = node.span.first == node.span.end
+        gap = tree.text[content : node.span.first] or (" " if is_empty else "")
         return f"{gap}{written}"
 
     def _scalar(self, new: "JSON", quote: str) -> str:

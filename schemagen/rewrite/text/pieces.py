@@ -8,6 +8,7 @@ from schemagen.problems import JSON
 from schemagen.yaml import scalars
 from schemagen.yaml.syntax import nodes
 
+_MAX_ESCAPED = 0xFFFF
 _LITERAL = re.compile(r"\|[-+]?")
 _PLAIN_IN_FLOW = re.compile(r"[A-Za-z0-9_/][-A-Za-z0-9_./]*")
 
@@ -68,7 +69,19 @@ def flow(value: JSON, *, is_json: bool, indent: int = 0, column: int = 0) -> str
     is_plain = isinstance(value, str) and not is_json and _PLAIN_IN_FLOW.fullmatch(value)
     if is_plain and scalars.is_text(value):
         return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    return json_text(value)
+
+
+def json_text(value: JSON) -> str:
+    """Write a scalar as JSON that is YAML as well: what is not visible is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    # YAML has no pairs of surrogates, but any character beyond 16 bits.
+    return "".join(
+        char if char.isprintable() or ord(char) > _MAX_ESCAPED else f"\\u{ord(char):04x}"
+        for char in text
+    )
 
 
 def shifted(text: str, columns: int) -> str:

@@ -1,20 +1,24 @@
 """Places of a document: its nodes by the path of keys and indices that leads to them."""
 
 import bisect
+import contextlib
 import dataclasses
 import re
 from typing import TypeAlias
 
+from schemagen import yaml
 from schemagen.problems import JSON
 from schemagen.versions.steps import ABSENT
 from schemagen.yaml import scalars
-from schemagen.yaml.syntax import nodes
+from schemagen.yaml.syntax import characters, nodes, parser
 
 Place: TypeAlias = tuple[str | int, ...]
 """``("spec", "steps", 0, "name")``."""
 
 _MERGE = "<<"
 _COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
+# What JSON has and YAML 1.1 has not, but for escapes of both.
+_JSON_ESCAPE = re.compile(r"\\/|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?<=\\)\\")
 # The end of the line on which a block scalar starts.
 _HEADER = re.compile(r"[|>][-+0-9]*[ \t]*(?=#)")
 
@@ -199,6 +203,22 @@ class Tree:
                 found.append(header.end())
             position = max(position, end)
         return found
+
+
+def tree_of(document: yaml.Document) -> Tree:
+    """Return the nodes of a document by place.
+
+    Raises:
+        UnsupportedError: if it is written in a way that edits do not handle.
+    """
+    root = document.root
+    if root is None:  # JSON that is not YAML: the places of its nodes do not depend on escapes
+        text = _JSON_ESCAPE.sub(lambda match: "x" * len(match[0]), document.text)
+        with contextlib.suppress(yaml.YAMLError):
+            root = parser.parse(characters.decode(text.encode()))
+    if root is None:
+        raise UnsupportedError
+    return Tree(document.text, root)
 
 
 def is_merge(entry: Entry) -> bool:

@@ -118,12 +118,12 @@ class Writer:
         if node is None:
             return self.fresh(place, column)
         old, new = at(self.old, origin), at(self.new, place)
-        if self._is_same(node, old, new):
+        if self.is_same(node, old, new):
             return self.cut(content, end)
         inner: str | None = None
         if isinstance(node, nodes.Scalar) and not isinstance(new, dict | list):
             inner = self._scalar(node, new, column)
-        elif isinstance(node, nodes.Collection) and new and self._is_alike(node, new):
+        elif isinstance(node, nodes.Collection) and new and self.is_alike(node, new):
             if not node.is_flow:
                 return self._block(place, origin, node, content)
             inner = self._style.collection(self, place, origin, node)
@@ -139,7 +139,7 @@ class Writer:
         gap = " " if text[start - 1 : start] in {":", "-"} else ""
         return f"{gap}{pieces.scalar(new, column, pieces.quote_of(text, node))}"
 
-    def _is_same(self, node: nodes.Node, old: JSON, new: JSON) -> bool:
+    def is_same(self, node: nodes.Node, old: JSON, new: JSON) -> bool:
         """Return whether the text of a node still means what it has to."""
         if canonical.dumps(old) != canonical.dumps(new):
             alias = node if isinstance(node, nodes.Alias) else None
@@ -162,7 +162,8 @@ class Writer:
         return canonical.dumps(at(self.new, place))
 
     @staticmethod
-    def _is_alike(node: nodes.Collection, new: JSON) -> bool:
+    def is_alike(node: nodes.Collection, new: JSON) -> bool:
+        """Return whether a new value is of the same kind as an old collection."""
         return isinstance(new, dict if node.kind == "object" else list)
 
     def _replaced(self, place: Place, content: int, end: int, column: int) -> str:
@@ -226,7 +227,8 @@ class Writer:
                 if not lead.endswith(f"\n{pad}"):
                     lead = f"\n{pad}"
                 text = self._entry(local.get(entry.place), entry, end, column)
-                chunks.append((order, f"{pieces.lines(pad, self._taken())}{lead}{text}"))
+                above = f"{lead.removesuffix(f'{chr(10)}{pad}')}{pieces.lines(pad, self._taken())}"
+                chunks.append((order, f"{above}\n{pad}{text}"))
             else:
                 gap = self._left(start, entry.first, end, pad)
                 chunks.append((order, gap))
@@ -234,7 +236,16 @@ class Writer:
         inherited = {name for names in merges.values() for name in names}
         chunks += self._added(place, origin, column, {*local.values()}, inherited)
         written = "".join(text for _, text in sorted(chunks, key=lambda chunk: chunk[0]))
-        return f"{head}{written.lstrip(chr(10) + ' ') if is_compact else written}"
+        return f"{head}{self._compact(written) if is_compact else written}"
+
+    def _compact(self, written: str) -> str:
+        """Return entries that follow a dash; comments before the first go above it."""
+        written = written.lstrip("\n ")
+        while written.startswith("#"):
+            comment, _, rest = written.partition("\n")
+            self._orphans.append(comment.rstrip())
+            written = rest.lstrip("\n ")
+        return written
 
     def _local(self, place: Place, origin: Place) -> dict[Place, Place]:
         """Return the entries that stay in their collection, with their new places."""
