@@ -96,7 +96,7 @@ def _refused(report: "validation.Report", result: "trees.Result") -> Iterator[fi
 
 
 class _Outcome:
-    """What is written while files are converted, and their totals."""
+    """Writer of converted files, differences and totals."""
 
     def __init__(self, output: Format, *, in_place: bool) -> None:
         from schemagen.rewrite.documents import Counts

@@ -15,7 +15,7 @@ from schemagen.rewrite.text.places import Place, UnsupportedError, text_of, tree
 
 @dataclasses.dataclass
 class Counts:
-    """What became of the objects of files.
+    """Counts of objects by outcome.
 
     Attributes:
         converted: Objects, patches and templates that have the wanted version now.
@@ -37,7 +37,7 @@ class Counts:
 
 @dataclasses.dataclass
 class Change:
-    """What becomes of a document.
+    """A change of a document.
 
     Attributes:
         value: Its new value.

@@ -15,7 +15,7 @@ from schemagen.yaml.manifests import ManifestError
 
 @dataclasses.dataclass
 class Result:
-    """What becomes of a file.
+    """A file before and after.
 
     Attributes:
         source: Its name.

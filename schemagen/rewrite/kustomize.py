@@ -69,7 +69,7 @@ def _list(value: JSON) -> list[JSON]:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """What a patch is written for."""
+    """The kind and version that a patch is written for."""
 
     kind: registry.Kind
     version: registry.Version

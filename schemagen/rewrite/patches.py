@@ -20,7 +20,7 @@ _INDEX = re.compile("0|[1-9][0-9]*")
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """What a patch is followed with.
+    """The versions between which a patch is followed.
 
     Attributes:
         paths: The paths of its kind.

@@ -33,6 +33,10 @@ def has_to_stay(line: manifest_texts.Line, old: Any, new: Any) -> bool:
     if any(place == ("apiVersion",) for place in line.places):
         return False
     for place in line.places:
+        if len(place) > 1 and isinstance(place[-2], int):
+            first = next(iter(at(old, place[:-1])), "") if isinstance(place[-1], str) else ""
+            if at(new, (*place[:-1], first)) is ABSENT:
+                return False  # another field may follow the dash
         before, after = at(old, place), at(new, place)
         above = [(at(old, place[:end]), at(new, place[:end])) for end in range(len(place))]
         lists = [pair for pair in above if isinstance(pair[0], list)]
