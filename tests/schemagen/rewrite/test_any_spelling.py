@@ -30,26 +30,33 @@ MANY = settings(
 
 def has_to_stay(line: manifest_texts.Line, old: Any, new: Any) -> bool:
     """Whether all that a line says is said in the same place by the other version."""
-    if any(place == ("apiVersion",) for place in line.places):
+    return all(
+        place != ("apiVersion",)
+        and is_in_same_items(place, old, new)
+        and is_same(at(old, place), at(new, place), is_value=line.is_value)
+        for place in line.places
+    )
+
+
+def is_in_same_items(place: manifest_texts.Place, old: Any, new: Any) -> bool:
+    """Whether no other items may be meant, and no other field follows the dash."""
+    if len(place) > 1 and isinstance(place[-2], int) and isinstance(place[-1], str):
+        first = next(iter(at(old, place[:-1])))
+        if at(new, (*place[:-1], first)) is ABSENT:
+            return False
+    above = [(at(old, place[:end]), at(new, place[:end])) for end in range(len(place))]
+    return all(
+        not isinstance(one, list) or (isinstance(other, list) and len(one) == len(other))
+        for one, other in above
+    )
+
+
+def is_same(before: Any, after: Any, *, is_value: bool) -> bool:
+    """Whether two values are the same, or two objects or lists whose key is on the line."""
+    if after is ABSENT or type(before) is not type(after) or bool(before) != bool(after):
         return False
-    for place in line.places:
-        if len(place) > 1 and isinstance(place[-2], int):
-            first = next(iter(at(old, place[:-1])), "") if isinstance(place[-1], str) else ""
-            if at(new, (*place[:-1], first)) is ABSENT:
-                return False  # another field may follow the dash
-        before, after = at(old, place), at(new, place)
-        above = [(at(old, place[:end]), at(new, place[:end])) for end in range(len(place))]
-        lists = [pair for pair in above if isinstance(pair[0], list)]
-        if any(not isinstance(other, list) or len(one) != len(other) for one, other in lists):
-            return False  # other items may be meant
-        if after is ABSENT or isinstance(before, dict) != isinstance(after, dict):
-            return False
-        if isinstance(before, list) != isinstance(after, list) or (not after) != (not before):
-            return False
-        is_whole = line.is_value or not isinstance(before, dict | list)
-        if is_whole and canonical.dumps(before) != canonical.dumps(after):
-            return False
-    return True
+    is_whole = is_value or not isinstance(before, dict | list)
+    return not is_whole or canonical.dumps(before) == canonical.dumps(after)
 
 
 def meaning(value: dict[str, Any], kind: Kind, version_name: str) -> dict[str, Any]:
