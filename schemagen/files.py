@@ -243,7 +243,9 @@ def _holds(path: pathlib.Path, content: bytes) -> bool:
     return path.is_file() and path.read_bytes() == content
 
 
-def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -> pathlib.Path:
+def _prepared(
+    path: pathlib.Path, content: bytes, stack: contextlib.ExitStack, mode: int = 0o644
+) -> pathlib.Path:
     """Write a temporary file beside the target; the stack removes it."""
     folder = path.resolve().parent
     for made in _make_folder(folder):
@@ -254,7 +256,7 @@ def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -
         temporary = pathlib.Path(file.name)
         stack.callback(temporary.unlink, missing_ok=True)
         file.write(content)
-    temporary.chmod(0o644)
+    temporary.chmod(mode)
     return temporary
 
 
@@ -271,10 +273,10 @@ def _forget_empty(folder: pathlib.Path) -> None:
         folder.rmdir()
 
 
-def replace(path: pathlib.Path, content: bytes) -> None:
+def replace(path: pathlib.Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace a file atomically: readers never see a partial file."""
     with contextlib.ExitStack() as stack:
-        _prepared(path, content, stack).replace(path)
+        _prepared(path, content, stack, mode).replace(path)
 
 
 def generated_files(documents: Iterable[tuple[str, JSON]], *, command: str) -> dict[str, str]:

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, diff, frame, lint, preflight, suggest, validate
+from schemagen.cli import check, diff, frame, lint, preflight, validate
 from schemagen.cli.migrate import commands as migrate
-from schemagen.cli.migrating import import_
+from schemagen.cli.migrating import convert, import_, suggest
 from schemagen.cli.pages import docs, guide
 
 app = typer.Typer(
@@ -243,6 +243,8 @@ def roundtrip(
         is_lossy |= report.run_served(apis, todo, opener, title=title)
     raise typer.Exit(1 if is_lossy else 0)
 
+
+app.command()(convert.convert)
 
 # Of CRDs of any origin.
 app.command()(lint.lint)

@@ -37,12 +37,18 @@ class Document:
 
     Attributes:
         value: Its content.
+        position: Where its text starts in the UTF-8 of the manifest, without a byte order mark.
     """
 
     def __init__(
-        self, value: JSON, content: bytes, first_line: int, root: nodes.Node | None = None
+        self,
+        value: JSON,
+        content: bytes,
+        first_line: int,
+        root: nodes.Node | None = None,
+        position: int = 0,
     ) -> None:
-        self.value = value
+        self.value, self.position = value, position
         self._content, self._first_line = content, first_line
         if root is not None:
             self._root = root
@@ -51,6 +57,16 @@ class Document:
     def line(self) -> int:
         """Return the line at which it starts, from 1."""
         return self._first_line + (self._root.line if self._root else 0)
+
+    @property
+    def text(self) -> str:
+        """Return its text, in which ``root`` has its places: lines end with a line feed."""
+        return characters.decode(self._content).text
+
+    @property
+    def root(self) -> nodes.Node | None:
+        """Return its nodes; None for JSON that is not YAML."""
+        return self._root
 
     @functools.cached_property
     def _root(self) -> nodes.Node | None:
@@ -88,12 +104,13 @@ def read(content: bytes) -> Iterator[Document]:
     try:
         for value, start, end in stream.values():
             if value is not None:
-                yield Document(value, content[start:end], _line_at(content, start))
+                line = _line_at(content, start)
+                yield Document(value, content[start:end], line, position=start)
     except YAMLError as error:
         rest = _start_of_yaml(content, stream.end) if stream.may_be_yaml else None
         if rest is None:
             raise
-        yield from _yaml_documents(content[rest:], _line_at(content, rest), error)
+        yield from _yaml_documents(content[rest:], _line_at(content, rest), error, rest)
 
 
 def _as_utf8(content: bytes) -> bytes:
@@ -125,9 +142,9 @@ def load(content: bytes) -> JSON:
 
 
 def _yaml_documents(
-    content: bytes, first_line: int, problem: YAMLError | None
+    content: bytes, first_line: int, problem: YAMLError | None, before: int = 0
 ) -> Iterator[Document]:
-    """Yield the documents of YAML; ``problem`` is why the first is not JSON."""
+    """Yield the documents of YAML after some bytes; ``problem`` is why the first is not JSON."""
     for chunk, position in _chunks(content, first_line, problem):
         line = first_line - 1 + _line_at(content, position)
         try:
@@ -137,7 +154,7 @@ def _yaml_documents(
             raise problem or YAMLError(error.problem, line - 1 + error.line) from error
         problem = None
         if value is not None:
-            yield Document(value, chunk, line, root)
+            yield Document(value, chunk, line, root, before + position)
 
 
 def _chunks(

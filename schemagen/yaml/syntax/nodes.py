@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
+
+
+class Span(NamedTuple):
+    """Offsets of a node in the text of its document.
+
+    Attributes:
+        first: Where its anchor, its tag or itself begins.
+        start: Where it begins after them.
+        end: Where it ends, without trailing blanks and comments.
+    """
+
+    first: int = 0
+    start: int = 0
+    end: int = 0
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -15,12 +29,14 @@ class Scalar:
         value: Its text.
         tag: Its tag, or an empty one.
         is_plain: Whether it is unquoted and may resolve to another type than string.
+        span: Where it is in the text.
     """
 
     line: int
     value: str
     tag: str
     is_plain: bool
+    span: Span = dataclasses.field(default_factory=Span)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -31,11 +47,17 @@ class Collection:
         line: Where it starts, from 0.
         kind: Which of both.
         children: Its content.
+        span: Where it is in the text.
+        marks: Offsets of the dashes of a block list, or of explicit question marks.
+        is_flow: Whether it is written in brackets.
     """
 
     line: int
     kind: Literal["list", "object"]
     children: list[Node]
+    span: Span = dataclasses.field(default_factory=Span)
+    marks: list[int] = dataclasses.field(default_factory=list)
+    is_flow: bool = False
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -46,11 +68,13 @@ class Alias:
         line: Its line, from 0.
         name: The anchor.
         node: The anchored node.
+        span: Where it is in the text.
     """
 
     line: int
     name: str
     node: Scalar | Collection
+    span: Span = dataclasses.field(default_factory=Span)
 
 
 Node: TypeAlias = Scalar | Collection | Alias

@@ -16,6 +16,7 @@ _VERSION = ("1", "1")
 _DIRECTIVES = {"%YAML", "%TAG"}
 _NO_CONTENT = {*_DIRECTIVES, "---", "...", "end"}
 _NO_BLOCK_VALUE = {"?", ":", "block end"}
+_UNKNOWN = -1
 
 
 def parse(content: characters.Characters) -> nodes.Node | None:
@@ -31,7 +32,7 @@ class _Parser:
     """Parser of one document; ``_states`` is the stack of pending states."""
 
     def __init__(self, scanner: Scanner) -> None:
-        self._peek, self._take = scanner.peek, scanner.take
+        self._scanner, self._peek, self._take = scanner, scanner.peek, scanner.take
         self._states: list[Callable[[], None]] = []
         self._open: list[nodes.Collection] = []
         self._root: nodes.Node | None = None
@@ -87,7 +88,7 @@ class _Parser:
 
     def _node(self, *, is_block: bool, may_lack_indent: bool = False) -> None:
         """Parse a node, or the start of a collection."""
-        token = self._peek()
+        token = first = self._peek()
         line = token.line
         if token.kind == "alias":
             self._add_alias(self._take())
@@ -95,15 +96,18 @@ class _Parser:
         anchor, tag = self._properties()
         token = self._peek()
         if may_lack_indent and token.kind == "-":
-            self._start("list", line, anchor, self._unindented_entry)
+            self._start("list", first, anchor, self._unindented_entry)
         elif token.kind == "scalar":
             self._take()
             is_plain = tag == "!" or (not tag and token.detail == "plain")
-            self._add(nodes.Scalar(line, token.value, tag, is_plain), anchor)
-        elif not self._start_collection(token.kind, line, anchor, is_block=is_block):
+            span = nodes.Span(first.start, token.start, token.end)
+            self._add(nodes.Scalar(line, token.value, tag, is_plain, span), anchor)
+        elif not self._start_collection(token.kind, first, anchor, is_block=is_block):
             if not anchor and not tag:
                 self._fail("did not find expected node content")
-            self._add(nodes.Scalar(line, "", tag, not tag), anchor)
+            end = self._scanner.end
+            span = nodes.Span(first.start, end, end)
+            self._add(nodes.Scalar(line, "", tag, not tag, span), anchor)
 
     def _properties(self) -> tuple[str, str]:
         """Parse the anchor and the tag before a node, in either order."""
@@ -121,21 +125,21 @@ class _Parser:
             raise YAMLError("found undefined tag handle", token.line + 1)
         return prefix + token.detail
 
-    def _start_collection(self, kind: str, line: int, anchor: str, *, is_block: bool) -> bool:
+    def _start_collection(self, kind: str, first: Token, anchor: str, *, is_block: bool) -> bool:
         """Parse the start of a collection, if there is one."""
         match kind:
             case "[":
                 self._take()
-                self._start("list", line, anchor, self._first_flow_entry)
+                self._start("list", first, anchor, self._first_flow_entry, is_flow=True)
             case "{":
                 self._take()
-                self._start("object", line, anchor, self._first_flow_key)
+                self._start("object", first, anchor, self._first_flow_key, is_flow=True)
             case "block sequence" if is_block:
                 self._take()
-                self._start("list", line, anchor, self._block_entry)
+                self._start("list", first, anchor, self._block_entry)
             case "block mapping" if is_block:
                 self._take()
-                self._start("object", line, anchor, self._block_key)
+                self._start("object", first, anchor, self._block_key)
             case _:
                 return False
         return True
@@ -143,11 +147,15 @@ class _Parser:
     def _start(
         self,
         kind: Literal["list", "object"],
-        line: int,
+        first: Token,
         anchor: str,
         then: Callable[[], None],
+        *,
+        is_flow: bool = False,
     ) -> None:
-        node = nodes.Collection(line, kind, [])
+        start = self._scanner.end - 1 if is_flow else _UNKNOWN
+        span = nodes.Span(first.start if first.end else _UNKNOWN, start, start)
+        node = nodes.Collection(first.line, kind, [], span, is_flow=is_flow)
         self._add(node, anchor)
         self._open.append(node)
         self._states.append(then)
@@ -161,10 +169,13 @@ class _Parser:
         node = self._anchors.get(token.value)
         if node is None:
             raise YAMLError(f"unknown anchor '{token.value}' referenced", token.line + 1)
-        self._attach(nodes.Alias(token.line, token.value, node))
+        span = nodes.Span(token.start, token.start, token.end)
+        self._attach(nodes.Alias(token.line, token.value, node, span))
 
     def _add_empty(self) -> None:
-        self._attach(nodes.Scalar(self._peek().line, "", "", is_plain=True))
+        end = self._scanner.end
+        span = nodes.Span(end, end, end)
+        self._attach(nodes.Scalar(self._peek().line, "", "", is_plain=True, span=span))
 
     def _attach(self, node: nodes.Node) -> None:
         if self._open:
@@ -174,7 +185,18 @@ class _Parser:
 
     def _end(self) -> None:
         """End the innermost collection."""
-        self._open.pop()
+        node = self._open.pop()
+        first, start, _ = node.span
+        if start == _UNKNOWN:  # a block collection starts with its first mark or child
+            inner = [*node.marks[:1], *(child.span.first for child in node.children[:1])]
+            start = min(inner, default=self._scanner.end)
+        first = start if first == _UNKNOWN else first
+        node.span = nodes.Span(first, start, self._scanner.end)
+
+    def _mark(self, token: Token) -> None:
+        """Record the place of an indicator, unless it is implied."""
+        if token.end:
+            self._open[-1].marks.append(token.start)
 
     def _fail(self, problem: str) -> NoReturn:
         raise YAMLError(problem, self._peek().line + 1)
@@ -189,7 +211,7 @@ class _Parser:
             return
         if token.kind != "-":
             self._fail("did not find expected '-' indicator")
-        self._take()
+        self._mark(self._take())
         self._states.append(self._block_entry)
         if self._peek().kind in {"-", "block end"}:
             self._add_empty()
@@ -200,7 +222,7 @@ class _Parser:
         if self._peek().kind != "-":
             self._end()
             return
-        self._take()
+        self._mark(self._take())
         self._states.append(self._unindented_entry)
         if self._peek().kind in {"-", *_NO_BLOCK_VALUE}:
             self._add_empty()
@@ -215,7 +237,7 @@ class _Parser:
             return
         if token.kind != "?":
             self._fail("did not find expected key")
-        self._take()
+        self._mark(self._take())
         self._states.append(self._block_value)
         self._block_content()
 
@@ -252,7 +274,7 @@ class _Parser:
         self._states.append(self._next_flow_entry)
         if token.kind == "?":
             self._take()
-            self._start("object", token.line, "", self._pair_key)
+            self._start("object", token, "", self._pair_key)
         else:
             self._node(is_block=False)
 

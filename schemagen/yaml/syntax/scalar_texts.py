@@ -53,7 +53,9 @@ _MAX_CODE_POINT = 0x10FFFF
 
 
 class Texts(Cursor):
-    """Scanner of scalar text."""
+    """Scanner of scalar text; ``_text_end`` is where a plain or block scalar ends."""
+
+    _text_end = 0
 
     def _plain_text(self, indent: int, *, is_flow: bool) -> tuple[str, bool]:
         """Scan a plain scalar; return whether a line ended after its last character."""
@@ -63,7 +65,7 @@ class Texts(Cursor):
             match = pattern.match(self._text, self._position)
         if match is None:
             self._fail("found character that cannot start any token")
-        self._position = match.end()
+        self._position = self._text_end = match.end()
         parts, is_broken = [match.group()], False
         while self._text[self._position] in f"{BLANKS}{BREAKS}":
             gap, is_broken = self._plain_gap(indent)
@@ -73,7 +75,7 @@ class Texts(Cursor):
                 break
             is_broken = False
             parts += [gap, match.group()]
-            self._position = match.end()
+            self._position = self._text_end = match.end()
         return "".join(parts), is_broken
 
     def _continued(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -182,6 +184,7 @@ class Texts(Cursor):
         """Scan a literal or folded scalar of lines deeper than its parent."""
         self._position += 1
         chomping, increment = self._block_header()
+        self._text_end = self._position
         self._end_line()
         self._parent_indent = parent_indent
         indent = max(parent_indent, 0) + increment if increment else 0
@@ -213,6 +216,7 @@ class Texts(Cursor):
             rest = self._matched(_REST_OF_LINE, self._position)
             parts.append(rest)
             self._position += len(rest)
+            self._text_end = self._position
             leading = self._skip_break()
             indent, breaks = self._block_breaks(indent)
         if chomping != "-":

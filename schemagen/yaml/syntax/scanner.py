@@ -33,12 +33,16 @@ class Token(NamedTuple):
         line: Where it starts, from 0.
         value: A scalar's text, an anchor's or alias' name, a tag's or directive's handle.
         detail: A tag's suffix or a directive's prefix; whether a scalar is ``plain``.
+        start: Where it starts in the text; like its end, 0 for a token without text of its own.
+        end: Where it ends.
     """
 
     kind: str
     line: int
     value: str = ""
     detail: str = ""
+    start: int = 0
+    end: int = 0
 
 
 class _Key(NamedTuple):
@@ -55,13 +59,18 @@ _Fetcher: TypeAlias = Callable[["Scanner"], bool]
 
 
 class Scanner(Tags):
-    """Scanner of tokens, one after the other."""
+    """Scanner of tokens, one after the other.
+
+    Attributes:
+        end: Where the last consumed token with text of its own ends.
+    """
 
     def __init__(self, content: characters.Characters) -> None:
         super().__init__(content)
         self._tokens: deque[Token] = deque()
         self._taken = 0
         self._is_ready = False
+        self.end = 0
         self._indent = -1
         self._indents: list[int] = []
         self._is_key_allowed = True
@@ -89,6 +98,8 @@ class Scanner(Tags):
         self._is_ready = False
         self._taken += 1
         self._tokens.popleft()
+        if token.end:
+            self.end = token.end
         return token
 
     # -- Simple keys
@@ -230,8 +241,9 @@ class Scanner(Tags):
 
     def _append(self, kind: str) -> None:
         """Scan a token of one character."""
-        self._tokens.append(Token(kind, self._line))
-        self._position += 1
+        start = self._position
+        self._position = start + 1
+        self._tokens.append(Token(kind, self._line, "", "", start, start + 1))
 
     def _fetch_flow_start(self) -> bool:
         self._save_key()
@@ -321,19 +333,20 @@ class Scanner(Tags):
         if not name or self._text[self._position] not in f"{NOT_TEXT}?:,]}}%@`":
             self._fail("did not find expected alphabetic or numeric character")
         kind = "anchor" if self._text[start] == "&" else "alias"
-        self._tokens.append(Token(kind, line, name))
+        self._tokens.append(Token(kind, line, name, "", start, self._position))
         return True
 
     def _fetch_tag(self) -> bool:
         self._save_key()
         self._is_key_allowed = False
-        if self._text[self._position + 1] == "<":
+        start = self._position
+        if self._text[start + 1] == "<":
             handle, suffix = "", self._verbatim_tag()
         else:
             handle, suffix = self._shorthand_tag()
         if self._text[self._position] not in NOT_TEXT:
             self._fail("did not find expected whitespace or line break")
-        self._tokens.append(Token("tag", self._line, handle, suffix))
+        self._tokens.append(Token("tag", self._line, handle, suffix, start, self._position))
         return True
 
     def _fetch_directive(self) -> None:
@@ -364,23 +377,24 @@ class Scanner(Tags):
             return False
         self._remove_key()
         self._is_key_allowed = True
-        line = self._line
+        line, start = self._line, self._position
         text = self._block(self._indent, is_literal=is_literal)
-        self._tokens.append(Token("scalar", line, text))
+        self._tokens.append(Token("scalar", line, text, "", start, self._text_end))
         return True
 
     def _fetch_quoted(self) -> bool:
         self._save_key()
         self._is_key_allowed = False
-        line = self._line
-        self._tokens.append(Token("scalar", line, self._quoted_text()))
+        line, start = self._line, self._position
+        text = self._quoted_text()
+        self._tokens.append(Token("scalar", line, text, "", start, self._position))
         return True
 
     def _fetch_plain(self) -> None:
         self._save_key()
-        line = self._line
+        line, start = self._line, self._position
         text, self._is_key_allowed = self._plain_text(self._indent, is_flow=len(self._keys) > 1)
-        self._tokens.append(Token("scalar", line, text, "plain"))
+        self._tokens.append(Token("scalar", line, text, "plain", start, self._text_end))
 
     _FETCHERS: ClassVar[Mapping[str, _Fetcher]] = {
         END: _fetch_end,
