@@ -1,4 +1,4 @@
-"""What a file of conversions may say: the steps of ``versions.steps`` and ``records`` by name.
+"""Format of a file of conversions: the steps of ``versions.steps`` and ``records`` by name.
 
 A step is its name (``toDuration``), or its name with its arguments (``toDuration: {least: 1}``).
 """
@@ -332,7 +332,7 @@ class VersionPair(Strict):
     to: str = Field(description="The next newer version.")
     hub_rules: Literal["refuse", "warn", "off"] = Field(
         "refuse",
-        description="What happens to writes in the older version that violate the newest "
+        description="Treatment of writes in the older version that violate the newest "
         "version's schema.",
     )
     unordered: list[str] = Field(
@@ -342,7 +342,7 @@ class VersionPair(Strict):
 
 
 class Metadata(Strict):
-    """Of a file: the name of the CRD."""
+    """The name of the CRD, in the metadata of a file."""
 
     name: str = Field(description="Name of the CRD: PLURAL.GROUP.")
 

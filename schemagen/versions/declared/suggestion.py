@@ -27,7 +27,7 @@ _ENVELOPE = ("apiVersion", "kind", "metadata")
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What a suggestion leaves to the author.
+    """A question that a suggestion leaves to the author.
 
     Attributes:
         path: The field that it is about.

@@ -91,12 +91,11 @@ def _insertion(
     *at, key = path
     entry: Entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
     repeats = list_insertions.repeats(rest, inserts, canonical.dumps)
-    if len(repeats) == len(inserts):
-        return {**entry, "again": {key: repeats}}
     keys = list_items.shared_keys(rest, [item for _, item in inserts], node)
-    if keys is not None:
-        numbers = list_insertions.repeats(rest, inserts, list_items.naming(keys))
-        return {**entry, "again": {key: numbers}, "by": [*keys]}
+    if len(repeats) < len(inserts) and keys is not None:
+        numbers = list_insertions.followers(rest, inserts, list_items.naming(keys))
+        if len(numbers) > len(repeats):
+            return {**entry, "again": {key: numbers}, "by": [*keys]}
     return {**entry, "again": {key: repeats}} if repeats else entry
 
 

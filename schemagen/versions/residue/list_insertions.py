@@ -85,6 +85,22 @@ def repeats(base: list[JSON], inserts: Sequence[list[JSON]], names: Names) -> li
     return [at for at, (_, item) in enumerate(inserts) if names(item) in there]
 
 
+def followers(rest: list[JSON], inserts: Sequence[list[JSON]], names: Names) -> list[int]:
+    """Return the numbers of the insertions that come after the item of ``rest`` with their name.
+
+    Not of those before it: where the last of several counts, they would come to count.
+    """
+    numbers = {index: at for at, (index, _) in enumerate(inserts)}
+    kept, left = set(), iter(rest)
+    found = []
+    for index in range(len(rest) + len(inserts)):
+        if index not in numbers:
+            kept.add(names(next(left)))
+        elif names(inserts[numbers[index]][1]) in kept:
+            found.append(numbers[index])
+    return found
+
+
 def inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
     """Return a list with all insertions; None if they do not fit the list."""
     if not isinstance(value, list) or not isinstance(inserts, list):

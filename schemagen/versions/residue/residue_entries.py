@@ -17,7 +17,7 @@ Where nothing tells them apart, items have an index: ``{"at": path, "was": {key:
 its index, the length of the list, its digest, and which it was of how many items that are alike.
 ``"again": {key: [number, ...]}`` beside ``insert`` says which of those repeat an item of the list;
 they are put back as well where somebody edited the list and left that item in it. With ``"by":
-keys`` it is an item with the same keys, whatever else is in it.
+keys`` it is an item with the same keys, whatever else is in it, and they follow that item.
 """
 
 from collections.abc import Sequence

@@ -319,7 +319,7 @@ class _Merge:
         return changed
 
     def _names(self, by: JSON) -> list_insertions.Names:
-        """What identifies the items of a list: some keys, or all of an item."""
+        """Return what identifies the items of a list: some keys, or all of an item."""
         match by:
             case [*keys] if keys and all(isinstance(key, str) for key in keys):
                 return list_items.naming(tuple(map(str, keys)))

@@ -99,7 +99,7 @@ def test_namesakes_of_an_edited_list_stay_with_their_item(
     wanted: list[str], names: list[str]
 ) -> None:
     items = [{"name": name, "number": number} for number, name in enumerate(wanted)]
-    base = [*{item["name"]: item for item in reversed(items)}.values()][::-1]
+    base = [items[wanted.index(name)] for name in dict.fromkeys(wanted)]
     edited = [{"name": name, "number": 9} for name in dict.fromkeys(names)]
     entries = differences.between({"a": base}, {"a": items})
 
@@ -111,6 +111,19 @@ def test_namesakes_of_an_edited_list_stay_with_their_item(
     assert {name: wanted.count(name) or 1 for name in names} == collections.Counter(
         item["name"] for item in found
     )
+    # The first one counts, as in the base.
+    assert edited == [
+        next(item for item in found if item["name"] == name) for name in dict.fromkeys(names)
+    ]
+
+
+def test_namesake_before_an_edited_item_does_not_come_to_count() -> None:
+    last, first = {"name": "a", "value": "2"}, {"name": "a", "value": "1"}
+    entries = differences.between({"env": [last]}, {"env": [first, last]})
+
+    edited = {"env": [{"name": "a", "value": "3"}]}
+
+    assert edited == restoration.applied(edited, entries).value
 
 
 def test_item_that_the_other_version_cannot_say_is_no_repeat() -> None:
