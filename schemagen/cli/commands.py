@@ -12,7 +12,7 @@ import typer
 from schemagen import files, yaml
 from schemagen.cli import check, diff, frame, lint, preflight, validate
 from schemagen.cli.migrate import commands as migrate
-from schemagen.cli.migrating import convert, import_, suggest
+from schemagen.cli.migrating import convert, declared, import_, suggest
 from schemagen.cli.pages import docs, guide
 
 app = typer.Typer(
@@ -184,19 +184,8 @@ def roundtrip(
         list[str] | None,
         typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api."),
     ] = None,
-    crds: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH", help="File or directory of CRDs without models; may be repeated."
-        ),
-    ] = None,
-    conversions: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH",
-            help="File or directory of conversions declared for --crds; may be repeated.",
-        ),
-    ] = None,
+    crds: declared.Crds = None,
+    conversions: declared.Conversions = None,
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, help="Total number of round trips.")
     ] = 2000,
@@ -231,9 +220,9 @@ def roundtrip(
 
     apis = [files.load_api(reference) for reference in references or ()]
     if crds or conversions or not apis:
-        declared = loading.api_of(None, crds or (), conversions or ())
-        verification.check(declared)
-        apis.append(declared)
+        api = loading.api_of(None, crds or (), conversions or ())
+        verification.check(api)
+        apis.append(api)
     todo = report.chunks(apis, number, seed, report.part(part), kind)
     opener = report.opener(server)
     title = f"seed {seed}, part {part}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from schemagen.problems import JSON
-from schemagen.versions.steps import ABSENT, Fn, Step, expect_step, get
+from schemagen.versions.steps import ABSENT, Fn, Step, expect_step, firsts
 
 _MAX_INT64_DIGITS: Final = 19
 
@@ -125,18 +125,11 @@ def list_to_map(key: str, step: Step) -> Step:
     """
     expect_step(step, "list_to_map(...)")
 
+    def without_key(item: JSON) -> JSON:
+        return step.up({field: value for field, value in item.items() if field != key})
+
     def up(value: JSON) -> JSON:
-        if type(value) is not list:
-            return ABSENT
-        items: dict[str, JSON] = {}
-        for item in value:
-            name = get(item, (key,))
-            if type(name) is str and name not in items:
-                rest = {field: one for field, one in item.items() if field != key}
-                converted = step.up(rest)
-                if converted is not ABSENT:
-                    items[name] = converted
-        return items
+        return firsts(value, key, without_key) if type(value) is list else ABSENT
 
     def down(value: JSON) -> JSON:
         if type(value) is not dict:

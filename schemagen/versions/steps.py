@@ -126,17 +126,20 @@ def each_by(key: str, step: Step) -> Step:
     expect_step(step, "each_by(...)")
 
     def up(value: JSON) -> JSON:
-        if type(value) is not list:
-            return ABSENT
-        items: dict[str, JSON] = {}
-        for item in value:
-            name = get(item, (key,))
-            converted = step.up(item) if type(name) is str and name not in items else ABSENT
-            if converted is not ABSENT:
-                items[name] = converted
-        return list(items.values())
+        return list(firsts(value, key, step.up).values()) if type(value) is list else ABSENT
 
     return Each(up, each(step).down, step, key)
+
+
+def firsts(items: list[JSON], key: str, convert: Callable[[JSON], JSON]) -> dict[str, JSON]:
+    """Return the converted items of a list by one of their fields, the first of each."""
+    found: dict[str, JSON] = {}
+    for item in items:
+        name = get(item, (key,))
+        converted = convert(item) if type(name) is str and name not in found else ABSENT
+        if converted is not ABSENT:
+            found[name] = converted
+    return found
 
 
 def each_by_last(key: str, step: Step) -> Step:

@@ -9,6 +9,7 @@ import typer
 
 from controllers import kube
 from schemagen import Api
+from schemagen.cli.migrating import declared
 from schemagen.problems import UserError
 from webhooks import reviewer
 from webhooks.cluster import configuration
@@ -19,8 +20,8 @@ from webhooks.server import object_lookup
 
 def install(
     reference: options.OptionalApi = None,
-    crds: options.Crds = None,
-    conversions: options.Conversions = None,
+    crds: declared.Crds = None,
+    conversions: declared.Conversions = None,
     service: Annotated[
         str | None,
         typer.Option(

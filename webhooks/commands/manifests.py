@@ -2,70 +2,79 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
 from controllers.process import addresses
 from schemagen import Api, yaml
+from schemagen.cli.migrating import declared
 from schemagen.problems import UserError
 from webhooks.cluster import configuration
 from webhooks.commands import options
-from webhooks.deployment import chart, workloads
+from webhooks.deployment import chart as charts
+from webhooks.deployment import workloads
+from webhooks.server.serve_settings import SERVER_PORT
 
 CHART_VERSION: Final = "0.1.0"
+
+Service: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="NAMESPACE/NAME", help="Service in front of the webhook server."),
+]
+Port: TypeAlias = Annotated[
+    int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port of the Service.")
+]
+TargetPort: TypeAlias = Annotated[
+    int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port that the server listens on.")
+]
+CertManager: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMESPACE/CERTIFICATE",
+        help="Let cert-manager inject the caBundle from this Certificate.",
+    ),
+]
+Deployment: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        help="Also print what runs the server: Deployment, ServiceAccount, roles, "
+        "PodDisruptionBudget. The image has Kubewright and the module of the Api.",
+    ),
+]
+Reads: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KIND",
+        help="Kind of objects that rules read (Rules.related), for --deployment; may be repeated.",
+    ),
+]
+Chart: TypeAlias = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        metavar="DIR", help="Write a Helm chart into this directory instead, for --deployment."
+    ),
+]
+Force: TypeAlias = Annotated[
+    bool, typer.Option("--force", help="Overwrite the files of an existing chart.")
+]
 
 
 def manifests(
     reference: options.OptionalApi = None,
-    crds: options.Crds = None,
-    conversions: options.Conversions = None,
-    service: Annotated[
-        str | None,
-        typer.Option(metavar="NAMESPACE/NAME", help="Service in front of the webhook server."),
-    ] = None,
+    crds: declared.Crds = None,
+    conversions: declared.Conversions = None,
+    service: Service = None,
     url: options.Url = None,
-    port: Annotated[
-        int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port of the Service.")
-    ] = configuration.HTTPS_PORT,
-    target_port: Annotated[
-        int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port that the server listens on.")
-    ] = 9443,
+    port: Port = configuration.HTTPS_PORT,
+    target_port: TargetPort = SERVER_PORT,
     storage: options.Storage = None,
-    cert_manager: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMESPACE/CERTIFICATE",
-            help="Let cert-manager inject the caBundle from this Certificate.",
-        ),
-    ] = None,
-    deployment: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IMAGE",
-            help="Also print what runs the server: Deployment, ServiceAccount, roles, "
-            "PodDisruptionBudget. The image has Kubewright and the module of the Api.",
-        ),
-    ] = None,
-    reads: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND",
-            help="Kind of objects that rules read (Rules.related), for --deployment; may be "
-            "repeated.",
-        ),
-    ] = None,
-    chart_directory: Annotated[
-        pathlib.Path | None,
-        typer.Option(
-            "--chart",
-            metavar="DIR",
-            help="Write a Helm chart into this directory instead, for --deployment.",
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Overwrite the files of an existing chart.")
-    ] = False,
+    cert_manager: CertManager = None,
+    deployment: Deployment = None,
+    reads: Reads = None,
+    chart: Chart = None,
+    force: Force = False,
 ) -> None:
     """Print the manifests that register the webhooks, as YAML.
 
@@ -77,7 +86,7 @@ def manifests(
     """
     if (service is None) == (url is None):
         raise UserError("expected either --service NAMESPACE/NAME or --url https://HOST")
-    if deployment is None and (reads or chart_directory):
+    if deployment is None and (reads or chart):
         option = "--reads" if reads else "--chart"
         raise UserError(f"expected --deployment IMAGE with {option}")
     if deployment is not None:
@@ -86,22 +95,18 @@ def manifests(
     try:
         api = api if storage is None else api.stored_as(storage)
         if service is None:
-            _print(
-                configuration.manifests(
-                    api, configuration.at_url(url or ""), certificate=cert_manager
-                )
-            )
+            address = configuration.at_url(url or "")
+            _print(configuration.manifests(api, address, certificate=cert_manager))
             return
         place = _Place(*configuration.split(service), port, target_port, cert_manager)
         if deployment is None:
             _print(place.manifests(api, []))
             return
         server = place.server(api, reference or "", deployment, reads or [])
-        if chart_directory is None:
+        if chart is None:
             _print(place.manifests(api, workloads.workloads(server)))
         else:
-            files = chart.files(server, CHART_VERSION, port, storage)
-            _write(chart_directory, files, is_forced=force)
+            _write(chart, charts.files(server, CHART_VERSION, port, storage), is_forced=force)
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -17,20 +17,6 @@ _REFERENCE = typer.Argument(
 ApiReference: TypeAlias = Annotated[str, _REFERENCE]
 OptionalApi: TypeAlias = Annotated[str | None, _REFERENCE]
 """None where CRDs with declared conversions are given instead."""
-Crds: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PATH",
-        help="File or directory of CRDs without models, instead of MODULE:API; may be repeated.",
-    ),
-]
-Conversions: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="PATH",
-        help="File or directory of conversions declared for --crds; may be repeated.",
-    ),
-]
 SettingsFile: TypeAlias = Annotated[
     pathlib.Path | None,
     typer.Option(help="YAML file with settings for the Api's rules, such as the admission policy."),

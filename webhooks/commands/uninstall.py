@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from schemagen.cli.migrating import declared
 from schemagen.problems import UserError
 from webhooks.commands import options
 from webhooks.server import object_lookup, serve
@@ -12,8 +13,8 @@ from webhooks.server import object_lookup, serve
 
 def uninstall(
     reference: options.OptionalApi = None,
-    crds: options.Crds = None,
-    conversions: options.Conversions = None,
+    crds: declared.Crds = None,
+    conversions: declared.Conversions = None,
     unserve: Annotated[
         bool,
         typer.Option(

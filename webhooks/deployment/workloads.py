@@ -70,7 +70,9 @@ class Server:
     @property
     def host(self) -> str:
         """The name that the API server calls."""
-        return configuration.ServiceReference(self.namespace, self.name, 443).host
+        return configuration.ServiceReference(
+            self.namespace, self.name, configuration.HTTPS_PORT
+        ).host
 
     @property
     def selector(self) -> dict[str, str]:

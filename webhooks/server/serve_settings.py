@@ -13,11 +13,13 @@ from pydantic import Field
 
 from certs import authority, rotator
 from controllers.process import addresses
+from schemagen.cli.migrating import declared
 from webhooks.cluster import configuration
 from webhooks.server import review_listener
 
 # Default and maximum of ``workers``: a worker takes about 100 MB.
 DEFAULT_WORKERS: Final = 4
+SERVER_PORT: Final = 9443
 MAX_WORKERS: Final = 64
 MAX_SECONDS: Final = 86_400.0
 MAX_DAYS: Final = 36_500.0
@@ -31,18 +33,11 @@ class ServeSettings(pydantic.BaseModel):
     reference: str | None = Field(
         None, description="Python module and name of the Api, such as crds:api."
     )
-    crds: tuple[str, ...] = Field(
-        (),
-        description="File or directory of CRDs without models, instead of MODULE:API; may be "
-        "repeated.",
-    )
-    conversions: tuple[str, ...] = Field(
-        (),
-        description="File or directory of conversions declared for --crds; may be repeated.",
-    )
+    crds: tuple[str, ...] = Field((), description=declared.CRDS_HELP)
+    conversions: tuple[str, ...] = Field((), description=declared.CONVERSIONS_HELP)
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
-        9443,
+        SERVER_PORT,
         ge=0,
         le=addresses.MAX_PORT,
         description="Port to listen on; 0 picks a free one.",

@@ -6,6 +6,10 @@ import pydantic
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
+from webhooks.cluster import configuration
+from webhooks.deployment import workloads
+from webhooks.server.serve_settings import SERVER_PORT
+
 JSON = dict[str, Any]
 
 DNS_LABEL: Final = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"
@@ -171,27 +175,29 @@ class Webhook(Values):
     """The webhook server, which answers admission and conversion reviews."""
 
     replicas: Annotated[int, Field(ge=1)] = Field(
-        default=2, description="Replicas, unless autoscaling is enabled."
+        default=workloads.REPLICAS, description="Replicas, unless autoscaling is enabled."
     )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         default=2, description="Worker processes of a replica."
     )
-    port: Port = Field(default=9443, description="Port of the reviews.")
+    port: Port = Field(default=SERVER_PORT, description="Port of the reviews.")
     service_port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=443, description="Port of the Service, which the API server calls."
+        default=configuration.HTTPS_PORT,
+        description="Port of the Service, which the API server calls.",
     )
-    health_port: Port = Field(default=8080, description="Port of health and metrics.")
+    health_port: Port = Field(
+        default=workloads.HEALTH_PORT, description="Port of health and metrics."
+    )
     drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
-        default=30, description="Time to answer the last requests after SIGTERM, in seconds."
+        default=workloads.DRAIN_SECONDS,
+        description="Time to answer the last requests after SIGTERM, in seconds.",
     )
     pre_stop_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
-        default=5,
+        default=workloads.PRE_STOP_SECONDS,
         description="Pause before SIGTERM, until Services no longer route to the pod, in seconds.",
     )
     resources: Resources = Field(
-        default_factory=lambda: Resources(
-            requests={"cpu": "200m", "memory": "384Mi"}, limits={"memory": "1Gi"}
-        ),
+        default_factory=lambda: Resources(**workloads.RESOURCES),
         description="Resource requests and limits.",
     )
     autoscaling: Autoscaling = Field(

@@ -51,7 +51,8 @@ def of(error: clusters.ClusterError, name: str = "") -> Failure:
     """
     if isinstance(error, clusters.NotFoundError):
         # While an API server starts, it does not know the resource.
-        return Failure.ABSENT if name and f'"{name}" not found' in error.cause else _AWAY
+        is_absent = name and f'"{name}" not found' in error.cause
+        return Failure.ABSENT if is_absent else Failure.UNAVAILABLE
     if error.code == _CONFLICT:
         return Failure.CONFLICT
     if error.code in _UNAVAILABLE or _ETCD.search(error.cause):
@@ -59,6 +60,3 @@ def of(error: clusters.ClusterError, name: str = "") -> Failure:
     if _CONVERSION_CALL.search(error.cause) or _ADMISSION_CALL.search(error.cause):
         return Failure.WEBHOOK_AWAY
     return Failure.DOUBTFUL if error.code >= _INTERNAL else Failure.REFUSED
-
-
-_AWAY: Final = Failure.UNAVAILABLE

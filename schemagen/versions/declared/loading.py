@@ -1,13 +1,17 @@
-"""Read CRDs and their conversions from files and directories. Shell."""
+"""Read CRDs and their conversions from files and directories. Shell.
+
+What reads them is imported when it is needed: a server of models starts without it.
+"""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from schemagen import files
-from schemagen.compat import inputs, sources
 from schemagen.model import registry
 from schemagen.problems import UserError
-from schemagen.versions.declared import kinds, reading
-from schemagen.versions.declared.reading import Declared, DeclaredError
+
+if TYPE_CHECKING:
+    from schemagen.versions.declared.reading import Declared
 
 
 def load(crds: Sequence[str], conversions: Sequence[str]) -> registry.Api:
@@ -22,6 +26,9 @@ def load(crds: Sequence[str], conversions: Sequence[str]) -> registry.Api:
     Raises:
         UserError: if something cannot be read, or a conversion does not fit its CRD.
     """
+    from schemagen.compat import sources  # noqa: PLC0415
+    from schemagen.versions.declared import kinds  # noqa: PLC0415
+
     definitions = sources.read_all(*crds)
     sources.by_name(definitions)
     return kinds.api([definition.value for definition in definitions], read(conversions))
@@ -45,12 +52,16 @@ def api_of(reference: str | None, crds: Sequence[str], conversions: Sequence[str
     )
 
 
-def read(references: Sequence[str]) -> list[Declared]:
+def read(references: Sequence[str]) -> "list[Declared]":
     """Return what files of conversions say.
 
     Raises:
         DeclaredError: naming each mistake of each file.
     """
+    from schemagen.compat import inputs  # noqa: PLC0415
+    from schemagen.versions.declared import reading  # noqa: PLC0415
+    from schemagen.versions.declared.reading import DeclaredError  # noqa: PLC0415
+
     found: list[Declared] = []
     documents = inputs.Inputs(references)
     problems: list[str] = []

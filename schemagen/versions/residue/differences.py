@@ -5,7 +5,7 @@ is stored in annotations (``storage``) and restored by the next conversion in th
 (``restoration``). So a round trip is exact by construction, whatever the steps lose.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from schemagen import canonical
 from schemagen.problems import JSON
@@ -70,8 +70,7 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
         inserts = list_insertions.between(base, wanted)
         if inserts is not None:
             return [_insertion(base, inserts, base, node, [*at, key])]
-        for keys in (None, list_items.shared_keys(base, wanted, node)):
-            names = canonical.dumps if keys is None else list_items.naming(keys)
+        for names in _namings(base, wanted, node):
             parted = list_insertions.without_repeats(base, wanted, names)
             if parted is not None and _are_paired(base, parted[1]):
                 inserts, rest = parted
@@ -90,13 +89,22 @@ def _insertion(
     """Insertions at a path; ``rest`` is the list without them."""
     *at, key = path
     entry: Entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
-    repeats = list_insertions.repeats(rest, inserts, canonical.dumps)
-    keys = list_items.shared_keys(rest, [item for _, item in inserts], node)
-    if len(repeats) < len(inserts) and keys is not None:
-        numbers = list_insertions.followers(rest, inserts, list_items.naming(keys))
-        if len(numbers) > len(repeats):
-            return {**entry, "again": {key: numbers}, "by": [*keys]}
+    repeats = list_insertions.repeats(rest, inserts)
+    if len(repeats) < len(inserts):
+        keys = list_items.shared_keys(rest, [item for _, item in inserts], node)
+        if keys is not None:
+            followers = list_insertions.followers(rest, inserts, list_items.naming(keys))
+            if len(followers) > len(repeats):
+                return {**entry, "again": {key: followers}, "by": [*keys]}
     return {**entry, "again": {key: repeats}} if repeats else entry
+
+
+def _namings(base: list[JSON], wanted: list[JSON], node: Node) -> Iterator[list_insertions.Names]:
+    """Yield what may identify the items of two lists: all of an item, or else keys."""
+    yield canonical.dumps
+    keys = list_items.shared_keys(base, wanted, node)
+    if keys is not None:
+        yield list_items.naming(keys)
 
 
 def _items(

@@ -79,10 +79,10 @@ def _same_members(old: JSON, new: JSON) -> list[str]:
     return [key for key in new if key in old and canonical.identical(old[key], new[key])]
 
 
-def repeats(base: list[JSON], inserts: Sequence[list[JSON]], names: Names) -> list[int]:
-    """Return the numbers of the insertions whose name is that of an item of ``base``."""
-    there = {*map(names, base)}
-    return [at for at, (_, item) in enumerate(inserts) if names(item) in there]
+def repeats(rest: list[JSON], inserts: Sequence[list[JSON]]) -> list[int]:
+    """Return the numbers of the insertions that repeat an item of ``rest``."""
+    there = {*map(canonical.dumps, rest)}
+    return [at for at, (_, item) in enumerate(inserts) if canonical.dumps(item) in there]
 
 
 def followers(rest: list[JSON], inserts: Sequence[list[JSON]], names: Names) -> list[int]:

@@ -351,7 +351,11 @@ def _one_of(indexes: Sequence[int], place: JSON) -> int | None:
 
 def _marked(near: JSON) -> tuple[JSON, JSON]:
     """Return the place of an item, and the marks of its list if there are any."""
-    return (near[0], near[1]) if isinstance(near, list) and len(near) == 2 else (near, None)  # noqa: PLR2004
+    match near:
+        case [place, marks]:
+            return place, marks
+        case _:
+            return near, None
 
 
 def _is_aligned(items: JSON, others: list[JSON]) -> bool:
