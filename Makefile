@@ -93,7 +93,7 @@ prove-diff: $(INSTALLED)  ## Generate N pairs of CRDs: what breaks is told, and 
 prove-import: PART = 1/1
 prove-import: CRDS = tests/data/crds
 prove-import: N = 500
-prove-import: $(INSTALLED)  ## Import the CRDs in CRDS: generated again exactly, N objects of each judged alike (8 minutes)
+prove-import: $(INSTALLED)  ## Import the CRDs in CRDS: generated again exactly, N objects of each judged alike
 	@$(BIN)/python -m tests.bench.prove_import --crds $(CRDS) --objects $(N) --seed $(SEED) --part $(PART)
 
 prove-judge: $(INSTALLED)  ## Compare judge and API server on 1,000 CRDs and 10,000 objects of SEED (6 minutes)
@@ -125,7 +125,7 @@ prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage 
 
 prove-migrate: N = 20000
 prove-migrate: PART = 1/1
-prove-migrate: $(INSTALLED)  ## Migrate N objects with kills, a restart, an absent webhook, writers (an hour)
+prove-migrate: $(INSTALLED)  ## Migrate N objects with kills, a restart, an absent webhook, writers
 	@$(BIN)/python -m tests.bench.prove_migrate --number $(N) --seed $(SEED) --part $(PART)
 
 prove-hostile: N = 100000
@@ -194,7 +194,7 @@ prove-install: $(INSTALLED)  ## Install, upgrade, roll back and uninstall the ch
 
 # A browser is too large for every test run: where it is missing, Debian's is installed.
 BROWSER := chromium chromium-driver
-prove-docs: $(INSTALLED)  ## Read the pages of docs and guide in a headless Chromium, installed if missing (a minute)
+prove-docs: $(INSTALLED)  ## Read the pages of docs and guide in a headless Chromium, installed if missing
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
 	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { echo 'expected chromium and' \
 	  'chromedriver on PATH, got none and no right to install them;' \
@@ -215,7 +215,7 @@ bench-preflight: N = 20000
 bench-preflight: $(INSTALLED)  ## schemagen preflight of N live objects on a real API server (5 minutes)
 	@$(BIN)/python -m tests.bench.bench_preflight --number $(N)
 
-bench-migrate: N = 5000
+bench-migrate: N = 1000
 bench-migrate: $(INSTALLED)  ## Rewriting N objects against StorageVersionMigration (10 minutes)
 	@$(BIN)/python -m tests.bench.bench_migrate --number $(N)
 
