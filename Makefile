@@ -6,11 +6,18 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Two workers, each with an API server of its own; a file's tests stay together.
-PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
+# Each worker has an API server of its own; a file's tests stay together (tests/support/schedule.py).
+PYTEST ?= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5
+# Of two processors. Tests of processes mostly wait: one worker more keeps the processors busy.
+WORKERS = 2
+test-all test-deep: WORKERS = 3
+
+# Some machines set it. The tests start hundreds of processes: without bytecode each would compile
+# all that it imports, and each worker would rewrite the assertions of all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,17 +28,16 @@ demo: $(INSTALLED)  ## Demo: a real API server defaults, converts and refuses Ag
 dev: $(INSTALLED)  ## Run API server, webhooks and controller, and print how to use kubectl with them
 	@$(BIN)/agentctl dev
 
-test: check  ## Everything: checks, all tests, the end-to-end ones on a real API server
+test: judges  ## Everything: checks, all tests, the end-to-end ones on a real API server
 	$(BIN)/python -m controllers.devcluster build --jobs
 	$(BIN)/python -m controllers.devcluster build helm
-	$(PYTEST) -m "e2e or slow"
+	@$(MAKE) --no-print-directory --jobs 2 static test-all
 
 test-deep: judges  ## All tests with all draws and cases, of which `make test` takes a sample
 	$(BIN)/python -m controllers.devcluster build --jobs
 	$(BIN)/python -m controllers.devcluster build helm
 	$(BIN)/python -m controllers.devcluster judge 1.29 1.30 1.31 1.32 1.33 1.34 1.35 1.36
-	KUBEWRIGHT_DEEP=1 $(PYTEST) -m "not e2e"
-	KUBEWRIGHT_DEEP=1 $(PYTEST) -m e2e
+	KUBEWRIGHT_DEEP=1 $(PYTEST)
 
 check: judges  ## Format, lint, types, import contracts, generated files, fast unit tests
 	@$(MAKE) --no-print-directory --jobs 2 static fast
@@ -46,6 +52,9 @@ static:
 
 fast:
 	$(PYTEST) -m "not e2e and not slow"
+
+test-all:
+	$(PYTEST)
 
 format: $(INSTALLED)  ## Format, and apply lint fixes
 	$(BIN)/ruff format --quiet .

@@ -14,28 +14,22 @@ pytest.register_assert_rewrite("tests.support")
 # Rewriting must come before what it rewrites.
 from schemagen import canonical  # noqa: E402
 from schemagen.crd import definitions  # noqa: E402
-from tests.support import depth  # noqa: E402
+from tests.support import depth, schedule  # noqa: E402
 from tests.support.forked_commands import Commands  # noqa: E402
 
 # Fixtures that start one.
 CONTROL_PLANES = {"api_server", "job_cluster"}
+# Marker expressions of the Makefile that choose the fast tests, which write the CRDs down.
+WITH_FAST_TESTS = {"", "not e2e and not slow"}
 
 RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
 _generate = definitions.crd
 depth.load_profile()
 
-# Files that take minutes begin first: at the end, one process would be alone with them.
-SLOW_FILES = (
-    *("test_supervisor.py", "test_rotation.py", "test_run_commands.py", "test_endurance.py"),
-    *("test_certificates.py", "test_runs.py", "test_run_faults.py", "test_benches.py"),
-    *("test_hostile_objects.py", "test_own_api.py", "test_certs_command.py"),
-    *("test_agentruns.py", "test_judge_agrees.py"),
-)
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs a control plane, leave the deep tests out, and put the slow files first."""
+    """Mark what needs a control plane, leave the deep tests out, and order the files."""
     chosen: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
@@ -45,17 +39,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.get_closest_marker("browser") and "browser" not in config.getoption("markexpr")
         )
         (left_out if is_left_out else chosen).append(item)
-    ranks = {name: rank for rank, name in enumerate(SLOW_FILES)}
-    chosen.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    starting = {_file(item) for item in chosen if _starts_processes(item)}
+    chosen.sort(key=lambda item: schedule.rank(_file(item), starting))
     config.hook.pytest_deselected(items=left_out)
     items[:] = chosen
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("e2e", "slow"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.UnitScheduling | None:
+    """Distribute units instead of files."""
+    is_by_file = config.getoption("dist") == "loadfile"
+    return schedule.UnitScheduling(config, log) if is_by_file else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Forget the last whole run's; the workers of this one write into the same folder."""
     is_worker = hasattr(config, "workerinput")
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if not is_worker and is_whole and "not e2e" in config.getoption("markexpr"):
+    if not is_worker and is_whole and config.getoption("markexpr") in WITH_FAST_TESTS:
         shutil.rmtree(RECORDED, ignore_errors=True)
 
 

@@ -1,7 +1,8 @@
 """Every CRD that a unit test generates gets the same answer from the judge and from an API server.
 
 So do some hundred made of them by spoiling a place or two. The unit tests write the CRDs down
-(tests/conftest.py), so they must have run before.
+(tests/conftest.py), so they must have run before, and this file is the last of all
+(tests/support/schedule.py).
 """
 
 import json

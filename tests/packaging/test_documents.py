@@ -18,7 +18,7 @@ CODE = re.compile(r"(`+).+?\1")
 ELSEWHERE = (
     *("make ", "KUBEWRIGHT_", "webhooks serve", "webhooks dev", "schemagen migrate"),
     *("schemagen generate widgets:api", "webhooks review widgets:api"),
-    *("schemagen roundtrip --crds", "schemagen suggest crds/"),
+    *("schemagen roundtrip --crds", "schemagen suggest crds/", "schemagen lint crds:api"),
 )
 
 

@@ -152,11 +152,12 @@ async def under_load(
     rotations: int,
     with_kills: bool,
     seed: int = 0,
+    count: int = REPLICAS,
     pause_seconds: float = 0.0,
     tell: Callable[[], None] = lambda: None,
 ) -> Rotated:
     """Rotate so often under load; with kills, replicas and the API server end at random times."""
-    async with deployed(cluster, directory) as (deployment, client):
+    async with deployed(cluster, directory, count) as (deployment, client):
         traffic = Traffic(
             client, "default", clients=4, pause_seconds=pause_seconds, retries=int(with_kills)
         )

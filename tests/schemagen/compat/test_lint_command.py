@@ -1,9 +1,10 @@
 """``schemagen lint`` as a user runs it: suppressions, selections, formats, exit codes."""
 
+import functools
 import json
 import pathlib
-import subprocess
-import sys
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
@@ -12,15 +13,18 @@ from schemagen.compat import sources
 from schemagen.compat.findings import Finding, Level
 from schemagen.compat.lint import catalog, registry, run, suppressions
 from schemagen.problems import JSON, UserError
+from tests.support.forked_commands import Commands, Outcome
+
+Command: TypeAlias = Callable[..., Outcome]
 
 ROOT = pathlib.Path(__file__).parents[3]
 CASES = ROOT / "tests/data/crdlint"
 LISTS = [rule for rule in catalog.RULES if rule.theme == "lists"]
 
 
-def command(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "schemagen", "lint", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=cwd)
+@pytest.fixture
+def command(commands: Commands) -> Command:
+    return functools.partial(commands.run, "schemagen", "lint", cwd=ROOT)
 
 
 def faulty(case: str) -> JSON:
@@ -40,11 +44,12 @@ def rules(report: run.Report) -> list[str]:
     return [finding.rule for finding in report.findings]
 
 
-def test_our_own_crds_have_no_findings() -> None:
+@pytest.mark.slow
+def test_our_own_crds_have_no_findings(command: Command) -> None:
     done = command("crds:api", "--config", "crds/lint.yaml")
 
-    assert ("", 0) == (done.stdout, done.returncode)
-    assert "schemagen: 7 CRDs: 0 errors, 0 warnings, 0 notes, 7 suppressed\n" == done.stderr
+    assert ("", 0) == (done.out, done.code)
+    assert "schemagen: 7 CRDs: 0 errors, 0 warnings, 0 notes, 7 suppressed\n" == done.err
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,9 @@ def test_unknown_rule_is_explained() -> None:
         registry.chosen(catalog.RULES, ["bolean"], [])
 
 
-def test_findings_of_an_earlier_revision_are_left_out(tmp_path: pathlib.Path) -> None:
+def test_findings_of_an_earlier_revision_are_left_out(
+    command: Command, tmp_path: pathlib.Path
+) -> None:
     value = faulty("list-type-missing")
     (tmp_path / "old.yaml").write_text(yaml.dumps(value))
     properties = value["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
@@ -133,7 +140,7 @@ def test_findings_of_an_earlier_revision_are_left_out(tmp_path: pathlib.Path) ->
 
     done = command("new.yaml", "--old", "old.yaml", "-o", "json", cwd=tmp_path)
 
-    assert ["spec.more"] == [found["path"] for found in json.loads(done.stdout)["findings"]]
+    assert ["spec.more"] == [found["path"] for found in json.loads(done.out)["findings"]]
 
 
 def test_suppression_of_an_earlier_finding_is_not_unused() -> None:
@@ -149,15 +156,15 @@ def test_suppression_of_an_earlier_finding_is_not_unused() -> None:
     assert ((), 1) == (report.findings, report.suppressed)
 
 
-def test_unreadable_file_does_not_stop_the_others(tmp_path: pathlib.Path) -> None:
+def test_unreadable_file_does_not_stop_the_others(command: Command, tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.yaml").write_text("a: [")
     (tmp_path / "b.yaml").write_text(yaml.dumps(faulty("list-type-missing")))
 
     done = command(".", cwd=tmp_path)
 
-    assert 2 == done.returncode
-    assert "(list-type-missing)" in done.stdout
-    assert "a.yaml:2: expected YAML" in done.stderr
+    assert 2 == done.code
+    assert "(list-type-missing)" in done.out
+    assert "a.yaml:2: expected YAML" in done.err
 
 
 @pytest.mark.parametrize(
@@ -186,20 +193,20 @@ def test_crd_that_cannot_be_decoded_is_refused_in_a_line(value: JSON, expected: 
     assert {expected} <= set(rules(report))
 
 
-def test_list_of_rules_is_complete() -> None:
+def test_list_of_rules_is_complete(command: Command) -> None:
     text, listed = command("--list-rules"), command("--list-rules", "-o", "json")
 
     assert [rule.id for rule in catalog.RULES] == [
-        line.split()[0] for line in text.stdout.splitlines()
+        line.split()[0] for line in text.out.splitlines()
     ]
-    assert [rule.id for rule in catalog.RULES] == [rule["id"] for rule in json.loads(listed.stdout)]
+    assert [rule.id for rule in catalog.RULES] == [rule["id"] for rule in json.loads(listed.out)]
 
 
-def test_no_reference_is_explained() -> None:
+def test_no_reference_is_explained(command: Command) -> None:
     done = command()
 
-    assert 2 == done.returncode
-    assert "expected CRDs to lint" in done.stderr
+    assert 2 == done.code
+    assert "expected CRDs to lint" in done.err
 
 
 def test_identity_is_that_of_another_revision() -> None:

@@ -1,22 +1,26 @@
 """``schemagen import`` as a user runs it: outputs, refusals, exit codes."""
 
+import functools
 import pathlib
-import subprocess
-import sys
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
 from schemagen import yaml
 from schemagen.problems import JSON, UserError
+from tests.support.forked_commands import Commands, Outcome
 from webhooks.commands import options
+
+Command: TypeAlias = Callable[..., Outcome]
 
 ROOT = pathlib.Path(__file__).parents[3]
 GADGETS = ROOT / "tests/data/import/gadgets.yaml"
 
 
-def command(*arguments: str, cwd: pathlib.Path = ROOT) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "schemagen", "import", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=cwd)
+@pytest.fixture
+def command(commands: Commands) -> Command:
+    return functools.partial(commands.run, "schemagen", "import", cwd=ROOT)
 
 
 def gadgets() -> JSON:
@@ -29,42 +33,44 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     return tmp_path
 
 
-def test_module_is_written_to_standard_output() -> None:
+def test_module_is_written_to_standard_output(command: Command) -> None:
     done = command(str(GADGETS))
 
     assert (GADGETS.with_suffix(".txt").read_text(), "", 0) == (
-        done.stdout,
-        done.stderr,
-        done.returncode,
+        done.out,
+        done.err,
+        done.code,
     )
 
 
-def test_package_is_written_and_generates_the_crd(folder: pathlib.Path) -> None:
+def test_package_is_written_and_generates_the_crd(command: Command, folder: pathlib.Path) -> None:
     done = command("gadgets.yaml", "--out", "models", "--verify", cwd=folder)
 
-    assert "gadgets.example.com: the same\n" == done.stderr
+    assert "gadgets.example.com: the same\n" == done.err
     written = ["v1", "v1beta1", "__init__"]
-    assert "".join(f"wrote models/{name}.py\n" for name in written) == done.stdout
+    assert "".join(f"wrote models/{name}.py\n" for name in written) == done.out
     again = command("models:api", "--verify", cwd=folder)
-    assert ("gadgets.example.com: the same\n", 0) == (again.stderr, again.returncode)
+    assert ("gadgets.example.com: the same\n", 0) == (again.err, again.code)
 
 
-def test_file_is_only_overwritten_on_demand(folder: pathlib.Path) -> None:
+def test_file_is_only_overwritten_on_demand(command: Command, folder: pathlib.Path) -> None:
     (folder / "models.py").write_text("mine")
 
     refused = command("gadgets.yaml", "--out", "models.py", cwd=folder)
     left = (folder / "models.py").read_text()
     forced = command("gadgets.yaml", "--out", "models.py", "--force", cwd=folder)
 
-    assert ("mine", 2) == (left, refused.returncode)
+    assert ("mine", 2) == (left, refused.code)
     assert (
         "schemagen: expected no file yet at models.py; give --force to overwrite\n"
-    ) == refused.stderr
-    assert ("wrote models.py\n", 0) == (forced.stdout, forced.returncode)
+    ) == refused.err
+    assert ("wrote models.py\n", 0) == (forced.out, forced.code)
     assert GADGETS.with_suffix(".txt").read_text() == (folder / "models.py").read_text()
 
 
-def test_verification_names_what_is_lost_and_writes_nothing(folder: pathlib.Path) -> None:
+def test_verification_names_what_is_lost_and_writes_nothing(
+    command: Command, folder: pathlib.Path
+) -> None:
     crd = gadgets()
     crd["spec"]["versions"][0]["colour"] = "red"
     (folder / "gadgets.yaml").write_text(yaml.dumps(crd))
@@ -74,11 +80,11 @@ def test_verification_names_what_is_lost_and_writes_nothing(folder: pathlib.Path
     assert (
         "gadgets.example.com: spec.versions[v1].colour: expected 'red', got nothing\n",
         1,
-    ) == (done.stderr, done.returncode)
+    ) == (done.err, done.code)
     assert not (folder / "models.py").exists()
 
 
-def test_groups_have_packages_of_their_own(folder: pathlib.Path) -> None:
+def test_groups_have_packages_of_their_own(command: Command, folder: pathlib.Path) -> None:
     other = gadgets()
     other["metadata"]["name"] = "gadgets.other-example.com"
     other["spec"]["group"] = "other-example.com"
@@ -91,11 +97,11 @@ def test_groups_have_packages_of_their_own(folder: pathlib.Path) -> None:
         "schemagen: expected CRDs of one API group for one module, got example.com, "
         "other-example.com; name a directory with --out, for a package of each\n"
     )
-    assert (message, 2) == (refused.stderr, refused.returncode)
+    assert (message, 2) == (refused.err, refused.code)
     assert ["example_com", "other_example_com"] == sorted(
         path.name for path in (folder / "models").iterdir()
     )
-    assert 0 == done.returncode
+    assert 0 == done.code
 
 
 BETA = "apiVersion: apiextensions.k8s.io/v1beta1\nkind: CustomResourceDefinition\n"
@@ -124,35 +130,37 @@ REFUSED = (
         ("[1]", "schemagen: crd.yaml:1: expected an object with apiVersion and kind, got a list\n"),
     ],
 )
-def test_what_is_no_crd_is_refused(tmp_path: pathlib.Path, content: str, message: str) -> None:
+def test_what_is_no_crd_is_refused(
+    command: Command, tmp_path: pathlib.Path, content: str, message: str
+) -> None:
     (tmp_path / "crd.yaml").write_text(content)
 
     done = command("crd.yaml", cwd=tmp_path)
 
-    assert done.stderr.startswith(message)
-    assert ("", 2) == (done.stdout, done.returncode)
+    assert done.err.startswith(message)
+    assert ("", 2) == (done.out, done.code)
 
 
-def test_crd_that_the_api_server_refuses_is_refused(folder: pathlib.Path) -> None:
+def test_crd_that_the_api_server_refuses_is_refused(command: Command, folder: pathlib.Path) -> None:
     crd = gadgets()
     del crd["spec"]["names"]["plural"]
     (folder / "gadgets.yaml").write_text(yaml.dumps(crd))
 
     done = command("gadgets.yaml", cwd=folder)
 
-    assert REFUSED.splitlines()[-1] in done.stderr
-    assert REFUSED.splitlines()[0] in done.stderr
-    assert 2 == done.returncode
+    assert REFUSED.splitlines()[-1] in done.err
+    assert REFUSED.splitlines()[0] in done.err
+    assert 2 == done.code
 
 
-def test_missing_file_is_named() -> None:
+def test_missing_file_is_named(command: Command) -> None:
     done = command("gone.yaml")
 
     message = (
         "schemagen: expected a file, directory, MODULE:API, git REV:PATH or cluster:CONTEXT, got "
         "'gone.yaml', which is none that exists\n"
     )
-    assert (message, 2) == (done.stderr, done.returncode)
+    assert (message, 2) == (done.err, done.code)
 
 
 def test_conversion_by_others_is_not_served(

@@ -101,6 +101,7 @@ def test_drawn_crds_are_generated_again(oracle: judge.Judge, start: int) -> None
     assert accepted
 
 
+@pytest.mark.slow
 def test_modules_are_formatted_and_have_no_findings(tmp_path: pathlib.Path) -> None:
     package = tmp_path / "package"
     package.mkdir()

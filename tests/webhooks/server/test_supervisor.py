@@ -375,7 +375,11 @@ async def test_caller_that_does_not_trust_us_is_counted_and_told(
 
 @pytest.mark.parametrize(
     ("host", "called"),
-    [("::", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", "127.0.0.1")],  # noqa: S104 - the case
+    [
+        ("::", "127.0.0.1"),
+        pytest.param("::1", "[::1]", marks=pytest.mark.deep),
+        pytest.param("0.0.0.0", "127.0.0.1", marks=pytest.mark.deep),  # noqa: S104 - the case
+    ],
 )
 async def test_any_address_of_either_family_is_listened_on_and_called(
     tmp_path: pathlib.Path, host: str, called: str
@@ -403,7 +407,7 @@ async def test_dead_worker_is_replaced_and_no_connection_is_refused(tmp_path: pa
         await eventually(is_replaced)
 
 
-@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+@pytest.mark.parametrize("transport", ONE_TRANSPORT)
 async def test_calls_go_on_while_it_drains(tmp_path: pathlib.Path, transport: str) -> None:
     async with serving(tmp_path, "--transport", transport, "--quiet", "2") as served:
         async with served.session() as session:
