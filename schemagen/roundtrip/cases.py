@@ -74,6 +74,7 @@ class Tally:
         losses: How many cases lost something.
         shown: The first of them, made small.
         residue: Bytes of residue of each look.
+        microseconds: CPU time of each conversion.
         beyond: Fields of objects that are valid in one version and not in another.
         overflows: Cases that ended because residue found no room.
         refused: Objects whose creation was refused: a number that Go writes otherwise is valid as
@@ -91,6 +92,7 @@ class Tally:
     changes: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     shown: list[tuple[Case, Loss]] = dataclasses.field(default_factory=list)
     residue: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
+    microseconds: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
     beyond: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
 
 

@@ -85,9 +85,13 @@ class Change:
             case _:
                 return not is_status
 
-    def keeps_lists(self, node: Node) -> bool:
-        """Whether no list of an object with this schema got longer, shorter or another order."""
-        return not any(_is_of_list(edit, node) for edit in self.edits)
+    def keeps_lists(self, node: Node, before: JSON) -> bool:
+        """Whether no list of an object with this schema got longer, shorter or another order.
+
+        Nor has one with keys got other items, which an object may bring in that is set as a whole.
+        """
+        is_of_list = any(_is_of_list(edit, node) for edit in self.edits)
+        return not is_of_list and _has_same_items(before, self.edited(before), node)
 
 
 def _is_of_list(edit: Edit, node: Node) -> bool:
@@ -95,6 +99,24 @@ def _is_of_list(edit: Edit, node: Node) -> bool:
     if last in _keys_at(edit.path[:-2], node):
         return True  # another key makes another item
     return isinstance(edit.value, list) or not isinstance(last, str) or edit.value is ABSENT
+
+
+def _has_same_items(before: JSON, after: JSON, node: Node | None) -> bool:
+    """Whether lists with keys that are in two objects have the same items in the same order."""
+    if node is None:
+        return True
+    if isinstance(before, dict) and isinstance(after, dict):
+        return all(
+            _has_same_items(before[name], after[name], node.properties.get(name, node.values))
+            for name in before.keys() & after.keys()
+        )
+    if not isinstance(before, list) or not isinstance(after, list):
+        return True
+    keys = tuple(node.list_keys)
+    olds, news = ([differences.item(one, keys) for one in items] for items in (before, after))
+    return (not keys or olds == news) and all(
+        _has_same_items(old, new, node.items) for old, new in zip(before, after, strict=False)
+    )
 
 
 def _keys_at(path: Path, node: Node | None) -> Sequence[str]:

@@ -85,15 +85,16 @@ class Life:
             return None
         edited = self._edited(change)
         said = self._views.said(change.version, edited)
+        before = self._said[change.version]
         return requirements.Written(
             version=change.version,
-            before=self._said[change.version],
+            before=before,
             said=said,
             sent=edited if change.by else said,
             reaches=change.reaches,
             own=self._own,
             by=change.by,
-            keeps_lists=change.keeps_lists(self._views.node(change.version)),
+            keeps_lists=change.keeps_lists(self._views.node(change.version), before),
         )
 
     def _edited(self, change: Change) -> Value:

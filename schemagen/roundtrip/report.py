@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import rich.console
@@ -15,7 +16,8 @@ from schemagen.model import registry
 from schemagen.problems import JSON, UserError
 from schemagen.roundtrip import differences, real_server
 from schemagen.roundtrip.cases import Case, Loss, Tally
-from schemagen.roundtrip.trial import Trial
+from schemagen.roundtrip.simulated_server import Convert, Value
+from schemagen.roundtrip.trial import Trial, converting
 from schemagen.versions.steps import ABSENT
 
 # Each chunk draws by a seed of its own, so that a run can be divided, and gone on with.
@@ -160,12 +162,25 @@ def _tallies(todo: Sequence[Chunk], server: real_server.Server | None) -> dict[s
             total = sum(one.count for one in todo if one.kind is chunk.kind)
             bar = _bar(progress, name, total)
             before = tally.trips
-            trial = Trial(chunk.api, chunk.kind, seed=chunk.seed, server=server)
+            convert = _timed(converting(chunk.api, chunk.kind), tally)
+            trial = Trial(chunk.api, chunk.kind, seed=chunk.seed, convert=convert, server=server)
             # An object that is refused makes no trip: so many of them end the chunk as well.
             for _ in itertools.islice(trial.run(chunk.count, tally), chunk.count):
                 bar(tally.trips - before)
                 before = tally.trips
     return tallies
+
+
+def _timed(convert: Convert, tally: Tally) -> Convert:
+    """The conversion, whose CPU time is counted: what else runs on the machine takes none of it."""
+
+    def timed(value: Value, source: str, target: str) -> Value:
+        began = time.thread_time_ns()
+        found = convert(value, source, target)
+        tally.microseconds[(time.thread_time_ns() - began) // 1000] += 1
+        return found
+
+    return timed
 
 
 def _bar(progress: rich.progress.Progress, name: str, total: int) -> "functools.partial[None]":
@@ -204,13 +219,25 @@ def _counts(name: str, tally: Tally) -> Iterator[str]:
     sizes = sorted(tally.residue.elements())
     kept = [size for size in sizes if size]
     if kept:
-        middle, high = kept[len(kept) // 2], kept[int(_QUANTILE * (len(kept) - 1))]
+        middle, high = _quantiles(kept)
         yield (
             f"  residue on {100 * len(kept) / len(sizes):.0f}% of {len(sizes)} objects: "
             f"median {middle} bytes, 99th percentile {high}, maximum {kept[-1]}"
         )
+    times = sorted(tally.microseconds.elements())
+    if times:
+        median, late = (number / 1000 for number in _quantiles(times))
+        yield (
+            f"  CPU time of a conversion, {len(times)} times: median {median:.2f} ms, "
+            f"99th percentile {late:.2f} ms, maximum {times[-1] / 1000:.2f} ms"
+        )
     for problem, count in tally.beyond.most_common(_BEYOND_SHOWN):
         yield f"  valid in another version, but invalid in {problem} ({count} times)"
+
+
+def _quantiles(numbers: Sequence[int]) -> tuple[int, int]:
+    """The median of sorted numbers, and their 99th percentile."""
+    return numbers[len(numbers) // 2], numbers[int(_QUANTILE * (len(numbers) - 1))]
 
 
 def _loss(name: str, case: Case, loss: Loss) -> Iterator[str]:

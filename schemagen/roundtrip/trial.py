@@ -72,7 +72,7 @@ class Trial:
         server: real_server.Server | None = None,
     ) -> None:
         self.views = Views(api, kind)
-        self._convert = convert or _converting(api, kind)
+        self._convert = convert or converting(api, kind)
         self._admit = admit or _admitting(api, kind)
         self._server = server
         self._random = random.Random(f"{seed} {api.group} {kind.name}")  # noqa: S311 - no secret
@@ -253,7 +253,7 @@ def _raised(error: Exception) -> Loss:
     return Loss(what=f"raised {type(error).__name__}: {error}")
 
 
-def _converting(api: registry.Api, kind: registry.Kind) -> Convert:
+def converting(api: registry.Api, kind: registry.Kind) -> Convert:
     """The conversion as the webhook does it, compiled where that is possible."""
     converter = Converter(api)
 

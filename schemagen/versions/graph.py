@@ -13,16 +13,16 @@ in the other version nor a tampered annotation can make a conversion say what th
 
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from schemagen import canonical, checking
+from schemagen import canonical
 from schemagen.model import base, registry
-from schemagen.problems import JSON, Cause
+from schemagen.problems import JSON
 from schemagen.versions import defaulting, links, schema_coverage
 from schemagen.versions.footprint import Side
 from schemagen.versions.residue import (
-    comparison,
+    acceptance,
     differences,
     entry_groups,
     exclusions,
@@ -37,10 +37,6 @@ from schemagen.versions.steps import ABSENT
 
 Way: TypeAlias = Literal["up", "down"]
 """To the newer one of two adjacent versions, or to the older one."""
-
-# How many problems of an object are looked for in how many entries; a forged annotation could hold
-# a hundred thousand entries beside as many problems.
-MAX_COMPARISONS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,11 +136,32 @@ class _Step:
         """Convert an object, with the residue that it has and the residue that it needs."""
         bare = self._bare(value)
         entries = storage.entries_of(value, storage.names(self.api, self.target))
-        result = self._plain(bare, self.source)
-        if entries:
-            result = self._restored(result, bare, entries)
-        envelope = {"apiVersion": self.api.api_version(self.target), "kind": value.get("kind")}
-        return self._stashed({**envelope, **result}, self._lost(result, bare))
+        plain = self._plain(bare, self.source)
+        found, loses = self._completed(plain, bare, entries)
+        settled = defaulting.of(self.source.model).settle(bare) if loses else bare
+        if settled is bare or self.is_between:
+            return found
+        # An object that says nothing only for want of its defaults is left out. What residue would
+        # put into it again may not come back beside them: then it is there, and empty.
+        opened = self._plain(bare, self.source, self._plain(settled, self.source))
+        if opened == plain or self._returns(found.object, bare):
+            return found
+        other = self._completed(opened, bare, entries)[0]
+        return other if self._returns(other.object, bare) else found
+
+    def _completed(
+        self, plain: dict[str, JSON], bare: dict[str, JSON], entries: Sequence[Entry]
+    ) -> tuple[Converted, bool]:
+        """The plain result with both residues, and whether it needs any."""
+        result = self._restored(plain, bare, entries) if entries else plain
+        envelope = {"apiVersion": self.api.api_version(self.target), "kind": bare.get("kind")}
+        lost = self._lost(result, bare)
+        return self._stashed({**envelope, **result}, lost), bool(lost)
+
+    def _returns(self, result: dict[str, JSON], bare: dict[str, JSON]) -> bool:
+        """Whether a result with its defaults brings the object back."""
+        served: dict[str, JSON] = defaulting.of(self.target.model).settle(result)
+        return self.says(self.back.convert(served).object) == self.says(bare)
 
     @property
     def source(self) -> registry.Version:
@@ -174,10 +191,19 @@ class _Step:
 
         An object of which nothing can be said is left out, or empty if another value has it.
         """
+        changed = self._changed(value, version)
+        model = (self.newer if version is self.older else self.older).model
+        marked = _marked(model, changed)
+        if marked is changed:
+            return marked
+        plain: dict[str, JSON] = schema_coverage.resolved(marked, like)
+        return plain
+
+    def _changed(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
+        """Return a version's object after the steps alone."""
         conversion = _conversion(self.older)
-        is_older = version is self.older
-        changed = conversion.up(value) if is_older else conversion.down(value)
-        return _shaped((self.newer if is_older else self.older).model, self._bare(changed), like)
+        way = conversion.up if version is self.older else conversion.down
+        return self._bare(way(value))
 
     def _bare(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """The object without our annotations."""
@@ -260,7 +286,8 @@ class _Step:
         node = self._nodes[self.target.name]
         settled = node.settle(_round_trip_part(self._plain(meant, self.source)))
         settled = self._strips[self.target.name](settled)
-        sound = _Sound(self.target.model, plain)
+        meaning = self._meaning(bare, meant)
+        sound = acceptance.Sound(self.target.model, plain)
         result = plain
         groups = EntryGroups(entries, entry_groups.max_attempts(plain, entries))
         known = {id(one): canonical.dumps(one) for one in entries}
@@ -275,23 +302,18 @@ class _Step:
                 if candidate == result:
                     break
                 edited = found.edited | others
-                if self._means(candidate, bare, meant) and sound.holds(
-                    candidate, edited, found.exact
-                ):
-                    result, sound = candidate, _Sound(self.target.model, candidate)
+                if meaning.is_of(candidate) and sound.holds(candidate, edited, found.exact):
+                    result, sound = candidate, acceptance.Sound(self.target.model, candidate)
                     break
             else:
                 groups.refuse(group)
         return result
 
-    def _means(
-        self, candidate: dict[str, JSON], bare: dict[str, JSON], meant: dict[str, JSON]
-    ) -> bool:
-        """Whether a result says what the object says, or what its plain conversion says of it.
+    def _meaning(self, bare: dict[str, JSON], meant: dict[str, JSON]) -> acceptance.Meaning:
+        """Return the comparison of results with an object.
 
-        Each part by itself: what of a field finds no way must not cost another one. A member with
-        its defaults was written or stored, and so the result has to say it with its own, unless
-        the object is on its way to a version between, which nobody defaults.
+        A member with its defaults was written or stored, and so the result has to say it with its
+        own, unless the object is on its way to a version between, which nobody defaults.
         """
         settle = defaulting.of(self.target.model).settle
         loose = self._undefaulted(bare)
@@ -304,16 +326,14 @@ class _Step:
             own = {key: item for key, item in found.items() if key not in loose}
             return own | {key: meant[key] for key in loose & meant.keys()}
 
-        ways: list[Callable[[dict[str, JSON]], dict[str, JSON]]]
-        ways = [lambda value: meaning(_round_trip_part(value))]
+        ways: list[acceptance.Way] = [lambda value: meaning(_round_trip_part(value))]
         if not self.ends_between and not loose.issuperset(_round_trip_part(bare)):
             ways.append(settled_meaning)
-        odd = [(way, found) for way in ways if (found := way(candidate)) != meant]
-        if not odd:
-            return True
-        plain = self._plain(bare, self.source, candidate)
-        node = defaulting.of(self.source.model)
-        return all(comparison.agrees(found, meant, way(plain), node) for way, found in odd)
+
+        def plain() -> dict[str, JSON]:
+            return _marked(self.target.model, self._changed(bare, self.source))
+
+        return acceptance.Meaning(meant, defaulting.of(self.source.model), ways, plain)
 
     def _undefaulted(self, bare: dict[str, JSON]) -> frozenset[str]:
         """The members of an object that lack defaults, as what others say may follow from them."""
@@ -325,69 +345,19 @@ class _Step:
         return frozenset({"metadata", *lacking})
 
 
-class _Sound:
-    """Whether an object has no problem with its schema that another one has not."""
-
-    def __init__(self, model: type[base.Resource], plain: dict[str, JSON]) -> None:
-        self._model = model
-        self._check = checking.of(model).create
-        self._plain = plain
-
-    @functools.cached_property
-    def _known(self) -> frozenset[Cause]:
-        return _problems(self._check(self._plain))
-
-    def holds(
-        self,
-        value: dict[str, JSON],
-        parts: Collection[str],
-        entries: Sequence[Entry] = (),
-    ) -> bool:
-        """Whether no problem is new in some members of an object.
-
-        What is wrong with a value that comes back as it was, is not new.
-        """
-        if not parts:
-            return True
-        found = _problems(self._check(value)) - self._known
-        fresh = [problem for problem in found if _member(problem.field) in parts]
-        if len(fresh) * len(entries) > MAX_COMPARISONS:
-            return False
-        return all(self._was_there(problem, value, entries) for problem in fresh)
-
-    def _was_there(self, problem: Cause, value: dict[str, JSON], entries: Sequence[Entry]) -> bool:
-        node = defaulting.of(self._model)
-        return any(
-            residue_entries.has_written(entry, problem.path, value, node) for entry in entries
-        )
-
-
-def _member(field: str) -> str:
-    """The member of an object in a field's path."""
-    return field.partition(".")[0].partition("[")[0]
-
-
-def _problems(checked: checking.Checked) -> frozenset[Cause]:
-    """Problems, identified by field and reason."""
-    return frozenset(dataclasses.replace(cause, message="") for cause in checked.causes)
-
-
-def _shaped(model: type[base.Resource], value: dict[str, JSON], like: JSON) -> dict[str, JSON]:
+def _marked(model: type[base.Resource], value: dict[str, JSON]) -> dict[str, JSON]:
     """The object with every field but the envelope as its schema holds it.
 
-    An object of which nothing can be said is left out, unless a rule asks for it or another value
-    has it.
+    An object of which nothing can be said is marked, unless a rule asks for it.
     """
     marked: dict[str, JSON] = schema_coverage.root_fit(model, marks_hollow=True)(value)
     if marked is value:
-        return value
+        return marked
     without: dict[str, JSON] = schema_coverage.resolved(marked, None)
     if without is marked:
         return marked
     empty: dict[str, JSON] = schema_coverage.resolved(marked, marked)
-    found = marked if _Sound(model, empty).holds(without, without) else empty
-    resolved: dict[str, JSON] = schema_coverage.resolved(found, like)
-    return resolved
+    return marked if acceptance.Sound(model, empty).holds(without, without) else empty
 
 
 def _conversion(older: registry.Version) -> registry.ConversionProtocol:

@@ -158,7 +158,9 @@ def _object(schema: Schema, *, marks_hollow: bool) -> Fit:
                 return value
         fits = ((name, item, fields.get(name, rest)) for name, item in value.items())
         fitting = ((name, fit(item)) for name, item, fit in fits if fit is not None)
-        return _members(fitting, is_optional, marks_hollow=marks_hollow) or Hollow()
+        members = _members(fitting, is_optional, marks_hollow=marks_hollow)
+        is_hollow = all(item.__class__ is Hollow for item in members.values())
+        return Hollow(members) if is_hollow else members
 
     return fitted
 
@@ -180,21 +182,22 @@ def _members(
 def resolved(marked: JSON, like: JSON) -> JSON:
     """Return a value with hollow objects resolved like in another value: empty, or omitted.
 
-    Returns the value itself if it has none.
+    Returns the value itself if it has none. Without another value (None), an object is empty in
+    which others are hollow, and these are omitted.
     """
+    is_alone = like is None
     if isinstance(marked, list):
-        others = (
-            like if isinstance(like, list) and len(like) == len(marked) else [None] * len(marked)
-        )
+        is_alike = isinstance(like, list) and len(like) == len(marked)
+        others = like if is_alike else [None if is_alone else ABSENT] * len(marked)
         items = [resolved(item, other) for item, other in zip(marked, others, strict=True)]
         return marked if all(map(operator.is_, items, marked)) else items
     if not isinstance(marked, dict):
         return marked
     known = like if isinstance(like, dict) else {}
     members = {
-        name: {} if item.__class__ is Hollow else resolved(item, known.get(name))
+        name: _solid(resolved(item, None if is_alone else known.get(name, ABSENT)))
         for name, item in marked.items()
-        if item.__class__ is not Hollow or name in known
+        if item.__class__ is not Hollow or name in known or (is_alone and item)
     }
     is_same = len(members) == len(marked) and all(members[name] is marked[name] for name in marked)
     return marked if is_same else members
@@ -202,7 +205,7 @@ def resolved(marked: JSON, like: JSON) -> JSON:
 
 def _solid(value: JSON) -> JSON:
     """Return a plain object for a hollow one."""
-    return {} if value.__class__ is Hollow else value
+    return dict(value) if value.__class__ is Hollow else value
 
 
 def _is_complete(schema: Schema, value: JSON) -> bool:

@@ -1,47 +1,46 @@
 """Compares the values that an object with and without residue converts to, field by field. Pure."""
 
+from collections.abc import Sequence
+
 from schemagen.problems import JSON
 from schemagen.versions.defaulting import Node
 from schemagen.versions.residue import list_items
 from schemagen.versions.steps import ABSENT
 
 
-def agrees(found: JSON, meant: JSON, plain: JSON, node: Node) -> bool:
-    """Return whether each described part of a value equals that part of one of two others.
+def agrees(found: JSON, others: Sequence[JSON], node: Node) -> bool:
+    """Return whether each described part of a value equals that part of one of others.
 
     Args:
         found: The object with residue, converted back.
-        meant: The object that it was converted from.
-        plain: The object without residue, converted back: it lacks what cannot be converted.
+        others: The object that it was converted from; and the object without residue, converted
+            back, which lacks what cannot be converted.
         node: Schema of the version that it was converted from.
     """
-    values = (found, meant, plain)
-    if found in (meant, plain):
+    if found in others:
         return True
-    if all(isinstance(value, list) for value in values) and node.items is not None:
-        return _agree_by_item(*values, node, node.items)
-    is_described = bool(node.fields) or node.values is not None
-    if not is_described or not all(isinstance(value, dict) for value in values):
+    if isinstance(found, list) and node.items is not None:
+        return _agree_by_item(found, others, node, node.items)
+    if not isinstance(found, dict) or not (node.fields or node.values is not None):
         return False
-    return all(
-        agrees(
-            found.get(key, ABSENT), meant.get(key, ABSENT), plain.get(key, ABSENT), node.child(key)
-        )
-        for key in {*found, *meant, *plain}
+    others = [one for one in others if isinstance(one, dict)]
+    return bool(others) and all(
+        agrees(found.get(key, ABSENT), [one.get(key, ABSENT) for one in others], node.child(key))
+        for key in set[str]().union(found, *others)
     )
 
 
-def _agree_by_item(
-    found: list[JSON],
-    meant: list[JSON],
-    plain: list[JSON],
-    node: Node,
-    items: Node,
-) -> bool:
-    """Return whether lists with the same item keys in the same order agree item by item."""
+def _agree_by_item(found: list[JSON], others: Sequence[JSON], node: Node, items: Node) -> bool:
+    """Return whether a list agrees item by item with those that have the same keys in its order."""
     for keys in filter(None, list_items.candidates(node)):
-        names, *others = (list_items.names_of(one, keys, node) for one in (found, meant, plain))
-        if names is not None and all(other == names for other in others):
-            triples = zip(found, meant, plain, strict=True)
-            return all(agrees(one, other, third, items) for one, other, third in triples)
+        names = list_items.names_of(found, keys, node)
+        if names is not None:
+            same = [
+                one
+                for one in others
+                if isinstance(one, list) and list_items.names_of(one, keys, node) == names
+            ]
+            return bool(same) and all(
+                agrees(item, rest, items) for item, *rest in zip(found, *same, strict=True)
+            )
     return False

@@ -5,7 +5,7 @@ is stored in annotations (``storage``) and restored by the next conversion in th
 (``restoration``). So a round trip is exact by construction, whatever the steps lose.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 
 from schemagen import canonical
 from schemagen.problems import JSON
@@ -70,8 +70,8 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
         inserts = list_insertions.between(base, wanted)
         if inserts is not None:
             return [_insertion(base, inserts, base, node, [*at, key])]
-        for names in _namings(base, wanted, node):
-            parted = list_insertions.without_repeats(base, wanted, names)
+        for names, foreign in _namings(base, wanted, node):
+            parted = list_insertions.without_repeats(base, wanted, names, foreign)
             if parted is not None and _are_paired(base, parted[1]):
                 inserts, rest = parted
                 return [
@@ -91,7 +91,7 @@ def _insertion(
     entry: Entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
     repeats = list_insertions.repeats(rest, inserts)
     if len(repeats) < len(inserts):
-        keys = list_items.shared_keys(rest, [item for _, item in inserts], node)
+        keys = list_items.telling_keys(rest, [item for _, item in inserts], node)
         if keys is not None:
             followers = list_insertions.followers(rest, inserts, list_items.naming(keys))
             if len(followers) > len(repeats):
@@ -99,12 +99,18 @@ def _insertion(
     return {**entry, "again": {key: repeats}} if repeats else entry
 
 
-def _namings(base: list[JSON], wanted: list[JSON], node: Node) -> Iterator[list_insertions.Names]:
-    """Yield what may identify the items of two lists: all of an item, or else keys."""
-    yield canonical.dumps
-    keys = list_items.shared_keys(base, wanted, node)
+def _namings(
+    base: list[JSON], wanted: list[JSON], node: Node
+) -> Iterator[tuple[list_insertions.Names, Collection[Hashable]]]:
+    """Yield what may identify the items of two lists: all of an item, or else keys.
+
+    With it, by keys, the names that only items of the second list have.
+    """
+    yield canonical.dumps, ()
+    keys = list_items.telling_keys(base, wanted, node)
     if keys is not None:
-        yield list_items.naming(keys)
+        names = list_items.naming(keys)
+        yield names, {*map(names, wanted)}.difference(map(names, base))
 
 
 def _items(

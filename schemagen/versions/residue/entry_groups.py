@@ -47,6 +47,7 @@ class EntryGroups:
     """
 
     def __init__(self, entries: Sequence[Entry], max_attempts: int) -> None:
+        self._order = {id(entry): number for number, entry in enumerate(entries)}
         self._waiting = collections.deque([tuple(_by_place(entries))])
         self._refused: list[Entry] = []
         self._left = max_attempts
@@ -55,7 +56,9 @@ class EntryGroups:
         while self._left and (self._waiting or self._refused):
             self._left -= 1
             if self._waiting:
-                yield [entry for place in self._waiting.popleft() for entry in place]
+                group = [entry for place in self._waiting.popleft() for entry in place]
+                # What a list gets stands behind what its items get.
+                yield sorted(group, key=lambda entry: self._order.get(id(entry), 0))
             else:
                 yield [self._refused.pop(0)]
 

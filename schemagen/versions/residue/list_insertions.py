@@ -6,7 +6,7 @@ an edited list too, where that item is.
 """
 
 import collections
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import TypeAlias
 
 from schemagen import canonical
@@ -29,27 +29,40 @@ def between(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
 
 
 def without_repeats(
-    base: list[JSON], wanted: list[JSON], names: Names
+    base: list[JSON],
+    wanted: list[JSON],
+    names: Names,
+    foreign: Collection[Hashable] = (),
 ) -> tuple[list[list[JSON]], list[JSON]] | None:
     """Return insertions of repeats and namesakes, and the rest of ``wanted``, as long as ``base``.
 
     None if there are too few of them. An item of the rest may still differ from that of ``base``;
     of several repeats, those stay by which more is the same, as a conversion keeps the first one
     or the last.
+
+    Args:
+        base: A list.
+        wanted: A longer list.
+        names: What identifies items.
+        foreign: Names that no item of ``base`` has, whose items are insertions too.
     """
     if len(wanted) <= len(base):
         return None
     ways = [
-        _kept(base, wanted, names),
-        [*reversed(_kept(base[::-1], wanted[::-1], names))],
+        _kept(base, wanted, names, foreign),
+        [*reversed(_kept(base[::-1], wanted[::-1], names, foreign))],
     ]
     rests = [[item for item, is_kept in zip(wanted, way, strict=True) if is_kept] for way in ways]
     best = max(range(len(ways)), key=lambda at: _similarity(base, rests[at]))
     inserts = [[at, item] for at, item in enumerate(wanted) if not ways[best][at]]
-    return (inserts, rests[best]) if len(rests[best]) == len(base) else None
+    if len(rests[best]) != len(base) or not {*foreign}.isdisjoint(map(names, rests[best])):
+        return None
+    return inserts, rests[best]
 
 
-def _kept(base: list[JSON], wanted: list[JSON], names: Names) -> list[bool]:
+def _kept(
+    base: list[JSON], wanted: list[JSON], names: Names, foreign: Collection[Hashable]
+) -> list[bool]:
     """Return for each item whether it stays, where repeats go as early as possible."""
     left = collections.Counter(map(names, wanted))
     spare, place = len(wanted) - len(base), 0
@@ -57,7 +70,7 @@ def _kept(base: list[JSON], wanted: list[JSON], names: Names) -> list[bool]:
     for item in wanted:
         name = names(item)
         is_there = place < len(base) and canonical.identical(base[place], item)
-        is_kept = is_there or left[name] == 1 or spare <= 0
+        is_kept = is_there or (left[name] == 1 and name not in foreign) or spare <= 0
         left[name] -= not is_kept
         spare -= not is_kept
         place += is_kept

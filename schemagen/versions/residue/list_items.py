@@ -109,13 +109,16 @@ def values_of(name: Identity) -> list[JSON]:
     return [value for _, value in name]
 
 
-def shared_keys(some: list[JSON], more: list[JSON], node: Node) -> Keys | None:
-    """Return the keys by which the first list has distinct items, among them all of the second."""
+def telling_keys(some: list[JSON], more: list[JSON], node: Node) -> Keys | None:
+    """Return the keys by which the first list has distinct items; all of the second, if any do."""
+    found: Keys | None = None
     for keys in candidates(node):
         names = names_of(some, keys, node) if keys else None
         if names is not None and {name_of(item, keys) for item in more} <= {*names}:
             return keys
-    return None
+        if names is not None and found is None:
+            found = keys
+    return found
 
 
 def naming(keys: Keys) -> Callable[[JSON], Identity | None]:

@@ -126,6 +126,19 @@ def test_namesake_before_an_edited_item_does_not_come_to_count() -> None:
     assert edited == restoration.applied(edited, entries).value
 
 
+def test_repeat_beside_an_item_that_the_other_version_cannot_say_is_put_back() -> None:
+    base = [{"name": "a"}, {"name": "b"}]
+    wanted = [{"name": "a"}, {}, {"name": "b", "note": "n"}, {"name": "a"}]
+    entries = differences.between({"p": base}, {"p": wanted})
+    edited = [{"name": "a"}, {"name": "b", "number": 1}]
+
+    same = restoration.applied({"p": base}, entries).value["p"]
+    found = restoration.applied({"p": edited}, entries).value["p"]
+
+    assert wanted == same
+    assert [{"name": "a"}, {"name": "b", "number": 1, "note": "n"}, {"name": "a"}] == found
+
+
 def test_item_that_the_other_version_cannot_say_is_no_repeat() -> None:
     entries = differences.between({"a": ["x"]}, {"a": ["x", "y"]})
 
@@ -216,6 +229,19 @@ def test_the_larger_an_object_the_fewer_groups_of_its_residue_are_tried(
     residue_ = [{"at": ["a"], "was": {}, "is": {"b": 1}}] * entries
 
     assert expected == entry_groups.max_attempts(value, residue_)
+
+
+def test_what_a_list_gets_is_put_back_behind_what_its_items_get() -> None:
+    """Items that are inserted may have the name of one that another entry speaks of."""
+    entries: list[dict[str, Any]] = [
+        {"at": [], "was": {}, "is": {"note": "n"}},
+        {"at": ["list", {"name": "a"}], "was": {}, "is": {"value": 1}},
+        {"at": [], "was": {"list": "0"}, "insert": {"list": [[0, {"name": "a"}]]}},
+    ]
+
+    [whole, *_] = entry_groups.EntryGroups(entries, 1)
+
+    assert entries == whole
 
 
 NAMES = storage.Names("residue", "status-residue", "overflow")
