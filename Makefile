@@ -17,7 +17,7 @@ test-all test-deep: WORKERS = 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -74,6 +74,21 @@ IMAGE_TAG ?= latest
 image:  ## Build the images kubewright/agents and kubewright/agent-runner with Docker
 	docker build --file .image/Dockerfile --target main --tag kubewright/agents:$(IMAGE_TAG) .
 	docker build --file .image/Dockerfile --target runner --tag kubewright/agent-runner:$(IMAGE_TAG) .
+
+FILL := PYTHON=$(CURDIR)/$(BIN)/python .image/fill
+# As the images are filled without Docker; the base image has an SBOM of its own.
+sbom: judge  ## Write the SPDX documents of wheel and images to dist/sbom (2 minutes)
+	@rm -rf build/sbom && mkdir -p build/sbom dist/sbom
+	@KUBEWRIGHT_JUDGE=$$($(BIN)/python -m controllers.devcluster judge | tail -n 1) \
+	  $(BIN)/python -m hatchling build --target wheel --directory build/sbom > /dev/null
+	@$(FILL) main build/sbom/*.whl .requirements/image.txt $(CURDIR)/build/sbom/agents
+	@$(FILL) runner build/sbom/*.whl .requirements/runner.txt $(CURDIR)/build/sbom/agent-runner
+	@for image in agents agent-runner; do \
+	  cp build/sbom/$$image/sbom.spdx.json dist/sbom/$$image.spdx.json || exit 1; done
+	@$(BIN)/python -m zipfile --extract build/sbom/*.whl build/sbom/wheel
+	@cp build/sbom/wheel/*.dist-info/sboms/kubewright.spdx.json dist/sbom/
+	@rm -rf build/sbom
+	@ls dist/sbom/*.spdx.json
 
 judge: $(INSTALLED)  ## Build the judge, the API server's own validation that schemagen runs
 	@$(BIN)/python -m controllers.devcluster judge
@@ -254,6 +269,9 @@ lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --upgrade --group dev pyproject.toml --output-file .requirements/dev.txt
 	$(LOCKED) pyproject.toml --output-file .requirements/image.txt
+	for extra in temporal traces; do \
+	  $(LOCKED) --extra $$extra pyproject.toml --output-file .requirements/$$extra.txt || exit 1; done
+	echo 'pip-audit>=2.10' | $(LOCKED) - --output-file .requirements/audit.txt
 	echo 'msgspec>=0.20' | $(LOCKED) - --output-file .requirements/runner.txt
 	echo 'hatchling>=1.27' | $(LOCKED) - --output-file .requirements/build.txt
 

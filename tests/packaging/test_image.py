@@ -99,8 +99,8 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
     assert {*packages, "pyproject.toml", "README.md", "LICENSE"} <= {*sent}
 
 
-@pytest.mark.parametrize("name", ["image", "runner", "build"])
-def test_locks_of_the_image_have_the_versions_that_are_tested(name: str) -> None:
+@pytest.mark.parametrize("name", ["image", "runner", "build", "temporal", "traces"])
+def test_locks_have_the_versions_that_are_tested(name: str) -> None:
     def versions(lock: str) -> set[str]:
         text = (ROOT / ".requirements" / f"{lock}.txt").read_text()
         return set(re.findall(r"^([\w.-]+==[\w.]+)", text, re.MULTILINE))
@@ -109,12 +109,18 @@ def test_locks_of_the_image_have_the_versions_that_are_tested(name: str) -> None
     assert versions(name)
 
 
-def test_lock_of_the_image_has_every_dependency() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[>=<\[ ;]", item)[0] for item in project["dependencies"]}
-    locked = (ROOT / ".requirements" / "image.txt").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.mark.parametrize("lock", ["image", *PROJECT["optional-dependencies"]])
+def test_lock_has_every_dependency_with_hashes(lock: str) -> None:
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"].get(lock, [])]
+    names = {re.split(r"[>=<\[ ;]", item)[0] for item in wanted}
+    locked = (ROOT / ".requirements" / f"{lock}.txt").read_text()
 
     assert [] == [name for name in names if not re.search(rf"^{name}==", locked, re.MULTILINE)]
+    packages = re.findall(r"^\S+==.*(?:\n .*)*", locked, re.MULTILINE)
+    assert [] == [package for package in packages if "--hash=sha256:" not in package]
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +150,10 @@ def test_runner_needs_one_package_and_starts_where_nothing_can_be_written(
     assert "agent-runner: expected" in done.stderr
     assert "Traceback" not in done.stderr
     assert images.size_bytes(tmp_path / "runner") < 1_000_000
+    document = json.loads((tmp_path / "runner" / "sbom.spdx.json").read_text())
+    assert {"kubewright/agent-runner", "kubewright"} == {
+        package["name"] for package in document["packages"]
+    }
 
 
 @pytest.mark.parametrize("words", [("agentctl", "version"), ("webhooks", "--help")])

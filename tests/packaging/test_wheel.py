@@ -1,8 +1,10 @@
 """The wheel holds what it must: five packages, their data files, three commands, one plugin."""
 
+import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,6 +12,7 @@ import zipfile
 import pytest
 
 from schemagen.judge import minors, module, recipe
+from tests.controllers.agentctl import test_sbom
 from tests.packaging import test_committed_files
 
 pytestmark = pytest.mark.slow
@@ -17,10 +20,10 @@ pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def build(target: pathlib.Path, **environment: str) -> pathlib.Path:
+def build(target: pathlib.Path, *, source: pathlib.Path = ROOT, **environment: str) -> pathlib.Path:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)],
-        cwd=ROOT,
+        cwd=source,
         env={**os.environ, **environment},
         check=True,
         capture_output=True,
@@ -98,6 +101,38 @@ def test_no_file_is_one_that_must_not_be_committed(wheel: pathlib.Path) -> None:
     assert [] == refused
 
 
+def test_sbom_of_the_wheel_is_valid_and_has_the_judge_and_its_modules(wheel: pathlib.Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if "/sboms/" in name]
+        document = json.loads(archive.read(name))
+        judge = archive.read("schemagen/judge/judge.wasm")
+
+    packages = {package["name"]: package for package in document["packages"]}
+    (checksum,) = packages["schemagen/judge/judge.wasm"]["checksums"]
+    assert name.endswith(".dist-info/sboms/kubewright.spdx.json")
+    assert [] == test_sbom.problems(document)
+    assert hashlib.sha256(judge).hexdigest() == checksum["checksumValue"]
+    assert "Apache-2.0" == packages["kubewright"]["licenseDeclared"]
+    assert {"stdlib", "k8s.io/apiextensions-apiserver"} <= packages.keys()
+
+
+def test_wheel_of_the_same_sources_is_the_same_wherever_it_is_built(
+    wheel: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    source = tmp_path / "elsewhere"
+    packages = ("schemagen", "webhooks", "controllers", "crds", "certs")
+    for package in packages:
+        # Without times and modes of the originals.
+        shutil.copytree(ROOT / package, source / package, copy_function=shutil.copyfile)
+    for file in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copyfile(ROOT / file, source / file)
+
+    again = build(tmp_path, source=source, KUBEWRIGHT_JUDGE=str(module.find()))
+
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, again)}
+    assert 1 == len(digests)
+
+
 # Has modules of the files that are left out, of packages to reduce, and of a file that is kept;
 # builds a list of files.
 GO = """#!{python}
@@ -116,7 +151,12 @@ if sys.argv[1:4] == ["mod", "download", "-json"]:
         print(json.dumps({{"Path": name, "Version": "v1", "Zip": str(path)}}))
 else:
     files = sorted(str(path) for path in pathlib.Path().rglob("*") if path.is_file())
-    pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).write_text(json.dumps([sys.argv[1:], files]))
+    built = json.dumps([sys.argv[1:], files]).encode()
+    begin, end = bytes.fromhex("3077af0c9274080241e1c107e6d618e6"), bytes.fromhex(
+        "f932433186182072008242104116d8f2"
+    )
+    linked = begin + b"dep\\tk8s.io/api\\tv1\\n" + end + b"\\x0eGo cmd/compile\\x08go1.26"
+    pathlib.Path(sys.argv[sys.argv.index("-o") + 1]).write_bytes(built + b"\\n" + linked)
 """
 
 
@@ -132,7 +172,8 @@ def test_judge_is_built_into_the_wheel_without_what_is_left_out(tmp_path: pathli
     wheel = build(tmp_path, PATH=str(go.parent), TMPDIR=str(scratch), KUBEWRIGHT_JUDGE="")
 
     with zipfile.ZipFile(wheel) as archive:
-        command, files = json.loads(archive.read(f"schemagen/judge/{module.NAME}"))
+        built, _ = archive.read(f"schemagen/judge/{module.NAME}").split(b"\n", 1)
+    command, files = json.loads(built)
     ours = [path.name for path in recipe.sources(module.SOURCE)]
     modules = [f"{name}@v1/go.mod" for name in recipe.LEFT_OUT]
     kept = [f"{name}@v1/other/kept.go" for name in recipe.LEFT_OUT if name not in recipe.UNPACKED]
