@@ -1,5 +1,6 @@
 """One case as it goes on: stored, changed, and read in every version after each change. Pure."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from schemagen import checking
@@ -37,6 +38,11 @@ class Life:
         # What each version said when it was last written in. Where nobody wrote, an object says
         # what conversion and defaults make of the rest.
         self._own: dict[str, Said] = {}
+        # Versions whose residue is of a time before lists got other items. In the stored version
+        # writes are not converted: an item that nothing names is known by its place or its value,
+        # and by neither once its list, and then the item, was changed there.
+        self._outdated: set[str] = set()
+        self._storage = case.storage
 
     @property
     def origin(self) -> str:
@@ -77,6 +83,17 @@ class Life:
         for version in sorted(self._own):
             if written is None or version != written.version:
                 self._survives(version, before, written, change.version)
+        self._age(change, written)
+
+    def _age(self, change: Change, written: requirements.Written | None) -> None:
+        """Note which versions have residue from before a change of lists."""
+        if written is None:
+            self._outdated.discard(self._storage)
+            self._storage = change.version
+        elif (change.by or change.version) != self._storage:
+            self._outdated.discard(change.version)
+        elif not written.keeps_lists:
+            self._outdated |= {*self._views.names} - {self._storage}
 
     def _written(self, change: Change) -> requirements.Written | None:
         """Write a change; None if it says nothing new."""
@@ -162,6 +179,8 @@ class Life:
         if written is None:
             found = requirements.moved(self._views, version, before, after, changed)
         else:
+            if version in self._outdated:
+                written = dataclasses.replace(written, keeps_lists=False)
             found = requirements.lost(self._views, version, before[version], after, written)
         if found:
             raise self._error("lost", version, found, before[version])

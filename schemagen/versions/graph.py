@@ -317,23 +317,29 @@ class _Step:
         """
         settle = defaulting.of(self.target.model).settle
         loose = self._undefaulted(bare)
+        is_settled = not self.ends_between and not loose.issuperset(_round_trip_part(bare))
 
         def meaning(value: dict[str, JSON]) -> dict[str, JSON]:
-            return self._settled(self._plain(value, self.target, bare), self.source)
+            part = _round_trip_part(value)
+            return self._settled(self._plain(part, self.target, bare), self.source)
+
+        def served(value: dict[str, JSON]) -> dict[str, JSON]:
+            return meaning(settle(_round_trip_part(value)))
 
         def settled_meaning(value: dict[str, JSON]) -> dict[str, JSON]:
-            found = meaning(settle(_round_trip_part(value)))
-            own = {key: item for key, item in found.items() if key not in loose}
+            own = {key: item for key, item in served(value).items() if key not in loose}
             return own | {key: meant[key] for key in loose & meant.keys()}
-
-        ways: list[acceptance.Way] = [lambda value: meaning(_round_trip_part(value))]
-        if not self.ends_between and not loose.issuperset(_round_trip_part(bare)):
-            ways.append(settled_meaning)
 
         def plain() -> dict[str, JSON]:
             return _marked(self.target.model, self._changed(bare, self.source))
 
-        return acceptance.Meaning(meant, defaulting.of(self.source.model), ways, plain)
+        return acceptance.Meaning(
+            meant,
+            defaulting.of(self.source.model),
+            ways=[meaning, settled_meaning] if is_settled else [meaning],
+            plain=plain,
+            served=meaning if self.ends_between else served,
+        )
 
     def _undefaulted(self, bare: dict[str, JSON]) -> frozenset[str]:
         """The members of an object that lack defaults, as what others say may follow from them."""

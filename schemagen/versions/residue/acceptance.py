@@ -29,20 +29,24 @@ class Meaning:
     Args:
         meant: The object in its own version, with defaults.
         node: Schema of that version.
-        ways: Conversions back: of a result as it is, and last with the defaults it is served with.
+        ways: Conversions back: of a result as it is, and with the defaults that it is served with.
         plain: Returns the plain conversion of the object, with hollow objects marked.
+        served: Conversion back of the plain conversion with defaults: an object that only residue
+            makes has its defaults, which the plain one gets when it is written.
     """
 
     def __init__(
         self,
         meant: dict[str, JSON],
         node: defaulting.Node,
+        *,
         ways: Sequence[Way],
         plain: Callable[[], dict[str, JSON]],
+        served: Way,
     ) -> None:
         self._meant = meant
         self._node = node
-        self._ways = ways
+        self._ways, self._served = ways, served
         self._marked = functools.cache(plain)
         self._known: tuple[dict[str, JSON], list[dict[str, JSON]]] = {}, []
 
@@ -58,12 +62,11 @@ class Meaning:
 
     def _agrees(self, found: JSON, index: int, candidate: JSON) -> bool:
         said = self._said_plainly(schema_coverage.resolved(self._marked(), candidate))
-        # An object that only residue makes has its defaults, which the plain one gets when written.
         return comparison.agrees(found, (self._meant, said[index], said[-1]), self._node)
 
     def _said_plainly(self, plain: dict[str, JSON]) -> list[dict[str, JSON]]:
         if not self._known[1] or self._known[0] != plain:
-            self._known = plain, [way(plain) for way in self._ways]
+            self._known = plain, [way(plain) for way in (*self._ways, self._served)]
         return self._known[1]
 
 

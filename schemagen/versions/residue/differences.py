@@ -94,8 +94,9 @@ def _insertion(
         keys = list_items.telling_keys(rest, [item for _, item in inserts], node)
         if keys is not None:
             followers = list_insertions.followers(rest, inserts, list_items.naming(keys))
-            if len(followers) > len(repeats):
-                return {**entry, "again": {key: followers}, "by": [*keys]}
+            again = sorted({*followers, *repeats})
+            if len(again) > len(repeats):
+                return {**entry, "again": {key: again}, "by": [*keys]}
     return {**entry, "again": {key: repeats}} if repeats else entry
 
 

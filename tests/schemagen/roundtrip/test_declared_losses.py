@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def api(kind: str) -> Api:
 
 
 def case(
-    kind: str, version: str, change: Change, *, is_broken: bool = False, **members: Any
+    kind: str, version: str, *changes: Change, is_broken: bool = False, **members: Any
 ) -> Case:
     """An object that is stored in a version, and changed."""
     head = {
@@ -37,7 +38,7 @@ def case(
         storage=version,
         value={**head, **members},
         is_broken=is_broken,
-        changes=(change,),
+        changes=changes,
     )
 
 
@@ -53,6 +54,11 @@ def interval(name: str) -> Path:
     return ("spec", "timeIntervals", Item(f'{{"name":"{name}"}}', ("name",)))
 
 
+AGAIN = [
+    *({"name": "a"}, {"name": "a"}, {"name": "b"}, {"name": "", "comment": "x"}),
+    *({"name": "c"}, {"name": ""}, {"name": "b", "months": ["m"]}),
+]
+HOOKS = {"name": "", "webhookConfigs": [{"url": "x"}]}
 STORE = {"secretStoreRef": {"name": "x"}}
 # v1beta1 has each name once, and no item without one.
 INTERVALS = [{"name": "a"}, {"name": "b"}, {}, {"name": "c", "comment": "x"}, {"name": "a"}]
@@ -76,6 +82,22 @@ CASES: dict[str, Case] = {
         "v1alpha1",
         write("v1beta1", ((*interval("a"), "months"), ["m"])),
         spec={"muteTimeIntervals": REPEATED},
+    ),
+    "a repeated item before one of a name that is repeated": found_in_etcd(
+        "AlertmanagerConfig",
+        "v1alpha1",
+        write("v1beta1", ((*interval("c"), "months"), ["m"])),
+        spec={"muteTimeIntervals": AGAIN},
+    ),
+    "no loss: an item that its stored version moves and then edits, and nothing names": replace(
+        case(
+            "AlertmanagerConfig",
+            "v1alpha1",
+            write("v1beta1", (("spec", "receivers"), [{"name": "a"}, HOOKS, {"name": "b"}])),
+            write("v1beta1", (("spec", "receivers", 1, "webhookConfigs", 0, "url"), "y")),
+            spec={"receivers": [HOOKS, {"name": ""}]},
+        ),
+        storage="v1beta1",
     ),
     "no loss: other items, with the object that holds their list": found_in_etcd(
         "AlertmanagerConfig",
@@ -109,6 +131,12 @@ CASES: dict[str, Case] = {
         "ExternalSecret",
         "v1beta1",
         write("v1alpha1", (("spec",), STORE)),
+        spec=STORE | {"target": {"deletionPolicy": "Delete"}},
+    ),
+    "the same, by server-side apply": case(
+        "ExternalSecret",
+        "v1beta1",
+        write("v1alpha1", (("spec",), STORE), by="v1beta1"),
         spec=STORE | {"target": {"deletionPolicy": "Delete"}},
     ),
     "a value written beside the default of an object that is not stored": case(
