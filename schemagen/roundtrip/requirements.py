@@ -289,8 +289,18 @@ class _Survival:
         return self._differences(next(good, self.after))
 
     def repeats(self, found: Sequence[Difference]) -> Sequence[Difference]:
-        """Return the repeats of list items that must survive: their item is still listed."""
-        again = [dataclasses.replace(one, before=_as_often(one.before, one.after)) for one in found]
+        """Return the repeats of list items that must survive: their item is still listed.
+
+        A text that the version of the write did not list before came with what was written.
+        """
+        listed = _brought(self.views, self.version, self.written, self.written.before)
+        again = [
+            dataclasses.replace(
+                one,
+                before=_as_often(one.before, one.after, differences.get(listed, one.path)),
+            )
+            for one in found
+        ]
         return [
             one
             for one in again
@@ -322,15 +332,22 @@ class _Survival:
         return [*differences.differences(better, self.after, self.views.node(self.version))]
 
 
-def _as_often(before: JSON, after: JSON) -> JSON:
-    """Return a list with each of its items as often as in another list."""
+def _as_often(before: JSON, after: JSON, listed: JSON) -> JSON:
+    """Return a list with each of its items as often as in another list.
+
+    Args:
+        before: The other list.
+        after: The list.
+        listed: The items of which that is required; objects are known by more than their value.
+    """
     if not (isinstance(before, list) and isinstance(after, list)):
         return after
     counts, now = (collections.Counter(map(canonical.dumps, items)) for items in (before, after))
     items = []
     for item in after:
         text = canonical.dumps(item)
-        missing = counts[text] - now[text]
+        is_new = isinstance(listed, list) and not isinstance(item, dict) and item not in listed
+        missing = 0 if is_new else counts[text] - now[text]
         items += [item] * (1 + max(missing, 0))
         del counts[text]
     return items

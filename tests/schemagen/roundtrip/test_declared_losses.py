@@ -127,6 +127,12 @@ CASES: dict[str, Case] = {
         "v1alpha1",
         write("v1", (("spec",), {"host": "h", "backup": {}}), by="v1alpha1"),
     ),
+    "no loss: a text that is repeated, written where only the first one is shown": case(
+        "Database",
+        "v1",
+        write("v1alpha1", (("spec", "owner"), "b")),
+        spec={"owners": ["a", "b", "b"]},
+    ),
     "a value beside the default of an object that was removed": case(
         "ExternalSecret",
         "v1beta1",
