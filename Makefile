@@ -17,7 +17,7 @@ test-all test-deep: WORKERS = 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -178,6 +178,10 @@ prove-rotation: $(INSTALLED)  ## Rotate CAs under load, ROTATIONS times, then as
 
 prove-rotation-model: $(INSTALLED)  ## Explore all interleavings of a rotation, and of seeded bugs (8 minutes)
 	@$(BIN)/python -m tests.bench.prove_rotation_model
+
+prove-diagnose: ROUNDS = 5
+prove-diagnose: $(INSTALLED)  ## Plant every fault of agentctl diagnose, and measure it ROUNDS times (2 minutes)
+	@$(BIN)/python -m tests.bench.prove_diagnose --rounds $(ROUNDS)
 
 prove-expiry: HOURS = 6
 prove-expiry: SEED = 0

@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from controllers.agentctl import options
 from controllers.agentctl.archive import commands as archive
 from controllers.agentctl.certs import commands as certs
 from controllers.agentctl.controller import commands as controller
+from controllers.agentctl.diagnose import commands as diagnosis
 from controllers.agentctl.get import commands as objects
 from controllers.agentctl.run import commands as run
+from controllers.agentctl.status import commands as control_plane
 
 # Same text as schemagen.cli.frame, which --help must not import.
 EPILOG = (
@@ -54,9 +57,27 @@ def _main() -> None:
 
 
 @app.command()
-def version() -> None:
-    """Print the version of this program."""
-    typer.echo(f"agentctl {metadata.version('kubewright')}")
+def version(
+    short: Annotated[bool, typer.Option("--short", help="Print only the numbers.")] = False,
+    server: Annotated[
+        bool,
+        typer.Option("--server", help="Also that of the API server and of the platform in it."),
+    ] = False,
+    home: options.Home = options.DEFAULT_HOME,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Print the version of this program, and of what it is connected to.
+
+    Exit codes: 0 success; 2 invalid input; 3 the Kubernetes API failed (--server).
+    """
+    if not server:
+        number = metadata.version("kubewright")
+        typer.echo(number if short else f"agentctl {number}")
+        return
+    from controllers.agentctl import session, versions
+
+    raise typer.Exit(versions.show(session.Cluster(kubeconfig, context), home, short=short))
 
 
 @app.command()
@@ -93,6 +114,8 @@ def dev(
 app.command()(controller.controller)
 app.command()(objects.get)
 app.command()(objects.explain)
+app.command()(diagnosis.diagnose)
+app.command()(control_plane.status)
 app.add_typer(run.app, name="run")
 app.add_typer(archive.app, name="archive")
 app.add_typer(certs.app, name="certs")

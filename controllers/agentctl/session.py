@@ -39,13 +39,13 @@ class Cluster:
 
     def client(self, user_agent: str = USER_AGENT) -> kube.Client:
         """Return an unopened client."""
-        return kube.Client(self._source(), on_warning=warn, user_agent=user_agent)
+        return kube.Client(self.source(), on_warning=warn, user_agent=user_agent)
 
     def tables(self) -> kube.Client:
         """Return a client that requests meta.k8s.io/v1 Tables; only its ``body`` is usable."""
 
         async def source() -> access.Access:
-            base = await self._source()()
+            base = await self.source()()
             # API servers use the first Accept header; the client's own follows.
             headers = (("Accept", tables.ACCEPT), *base.headers)
             return dataclasses.replace(base, headers=headers)
@@ -80,7 +80,8 @@ class Cluster:
 
             return kubeconfigs.Context()
 
-    def _source(self) -> discovery.Source:
+    def source(self) -> discovery.Source:
+        """Return where the connection's settings come from."""
         if self.kubeconfig is None and not self.context:
             return discovery.environment()
         return discovery.kubeconfig(self.kubeconfig, self.context or None)

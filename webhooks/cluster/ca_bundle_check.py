@@ -119,17 +119,22 @@ class Trust:
 
 async def why_not(caller: Caller, address: tuple[str, int]) -> str:
     """Return why a caller does not trust the server at an address; empty if it does."""
+    reason = await handshake_error(caller.bundle, caller.host, address)
+    return (
+        f"{caller.target} does not trust the certificate served for {caller.host}: {reason}"
+        if reason
+        else ""
+    )
+
+
+async def handshake_error(bundle: str, host: str, address: tuple[str, int]) -> str:
+    """Return why a client that trusts a bundle cannot connect to a host; empty if it can."""
     try:
-        tls = tls_contexts.trusting_context(caller.bundle)
+        tls = tls_contexts.trusting_context(bundle)
         async with asyncio.timeout(HANDSHAKE_SECONDS):
-            _, writer = await asyncio.open_connection(
-                *address, ssl=tls, server_hostname=caller.host
-            )
+            _, writer = await asyncio.open_connection(*address, ssl=tls, server_hostname=host)
     except (ssl.SSLError, OSError, TimeoutError) as error:
-        return (
-            f"{caller.target} does not trust the certificate served for {caller.host}: "
-            f"{_text(error)}"
-        )
+        return _text(error)
     writer.close()
     return ""
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from controllers import kube, ledger
 from controllers.agentctl import durations
-from controllers.agentctl.explain import queue_position
+from controllers.agentctl.explain import leadership, queue_position
 from controllers.agentctl.explain.queue_position import Position
 from controllers.ledger import Candidate, Ledger, Limit, Limits
 from controllers.runs import projections
@@ -24,8 +24,6 @@ _MISSING: Final = {
     Reason.MISSING_RUNTIME: "runtime",
 }
 _MAX_EVENTS: Final = 10
-# Tolerated clock skew to the controller before a Lease counts as expired.
-_MAX_SKEW: Final = dt.timedelta(seconds=10)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,7 +149,9 @@ def explain(seen: Observed) -> Explanation:
     """Explain the state of a run."""
     run = projections.of(projections.Run, seen.run)
     status, uid = run.status, run.metadata.uid
-    limits, leader, silent = seen.limits or Limits(), _leader(seen), _silent_since(seen)
+    limits, lease = seen.limits or Limits(), seen.lease
+    leader = None if lease is None else leadership.holder(lease)
+    silent = None if lease is None else leadership.silent_since(lease, seen.now)
     book = seen.book
     blocked_by = _blocked_by(run, seen, limits)
     own = None if book is None else book.slots.get(uid)
@@ -204,22 +204,6 @@ def _blocked_by(run: projections.Run, seen: Observed, limits: Limits) -> str:
         return recorded
     decision = ledger.decide(seen.book, [mine], limits, epoch=0, now=seen.now.timestamp())
     return str(decision.blocked.get(mine.uid) or recorded)
-
-
-def _leader(seen: Observed) -> str | None:
-    if seen.lease is None:
-        return None
-    return str((seen.lease.get("spec") or {}).get("holderIdentity") or "")
-
-
-def _silent_since(seen: Observed) -> dt.datetime | None:
-    """Return the last renewal of an expired Lease: the leader died, or cannot write."""
-    spec = (seen.lease or {}).get("spec") or {}
-    renewed = kube.time_of(spec.get("renewTime") or "")
-    if renewed is None or not spec.get("holderIdentity"):
-        return None
-    held = dt.timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
-    return renewed if renewed + held + _MAX_SKEW < seen.now else None
 
 
 def _summary(run: projections.Run, who: str) -> str:

@@ -1,0 +1,1 @@
+"""The checks of ``agentctl diagnose``, by subject: pure functions of a snapshot."""

@@ -1,0 +1,1 @@
+"""``agentctl status``: the state of the control plane at a glance, judged by the diagnosis."""
