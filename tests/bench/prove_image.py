@@ -27,6 +27,7 @@ from tests.support import images
 MB = 1024 * 1024
 MAX_MAIN_MB = 250
 MAX_START_SECONDS = 3.0
+MAX_ALONE_MB = 120
 LOCKS = images.ROOT / ".requirements"
 
 
@@ -47,6 +48,9 @@ def main() -> int:
             output.print(f"{name}: {megabytes:.0f} MB, and {compiled:.0f} MB of compiled code")
             failures += [f"{name}: over {limit} MB"] if megabytes > limit else []
         output.print(_largest(scratch / "main" / "lib"))
+        megabytes = _alone(wheel, scratch / "alone")
+        output.print(f"pip install kubewright: {megabytes:.0f} MB in an empty environment")
+        failures += [f"pip install: over {MAX_ALONE_MB} MB"] if megabytes > MAX_ALONE_MB else []
         seconds = min(asyncio.run(_started(scratch / "main")) for _ in range(3))
         output.print(f"webhooks serve: ready after {seconds:.1f} s")
         failures += [f"over {MAX_START_SECONDS} s"] if seconds > MAX_START_SECONDS else []
@@ -56,6 +60,25 @@ def main() -> int:
     for failure in failures:
         output.print(f"FAILED {failure}")
     return 1 if failures else 0
+
+
+def _alone(wheel: pathlib.Path, environment: pathlib.Path) -> float:
+    """Megabytes, on disk, that the wheel and its packages add to an empty environment."""
+    python = environment / "bin" / "python"
+    quietly = ("--quiet", "--disable-pip-version-check")
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    before = _used_bytes(environment)
+    subprocess.run([python, "-m", "pip", "install", *quietly, wheel], check=True)
+    added = _used_bytes(environment) - before
+    output = rich.console.Console(soft_wrap=True, highlight=False)
+    (lib,) = environment.glob("lib/python*/site-packages")
+    output.print(_largest(lib))
+    return added / MB
+
+
+def _used_bytes(directory: pathlib.Path) -> int:
+    """What `du` counts: whole blocks, directories included."""
+    return sum(path.lstat().st_blocks * 512 for path in directory.rglob("*"))
 
 
 def _largest(lib: pathlib.Path) -> str:
@@ -114,7 +137,7 @@ def _run(scratch: pathlib.Path) -> Iterator[tuple[str, bool]]:
     for image, expected, said, *words in (
         ("main", 0, "agentctl 0.", "agentctl", "version"),
         ("main", 0, "", "schemagen", "validate", "crds:api", "--file", str(_sample())),
-        # Loads what is left of the client's package; the pod's service account is missing.
+        # The pod's service account is missing.
         ("main", 3, "expected a pod's service account", "agentctl", "get", "agents"),
         ("runner", 64, "agent-runner: expected", "agent-runner"),
     ):

@@ -3,7 +3,6 @@
 import json
 import pathlib
 import re
-import shutil
 import subprocess
 import sysconfig
 import tomllib
@@ -176,12 +175,11 @@ def test_programs_need_nothing_that_is_removed_from_packages(
     lock = tmp_path / "nothing.txt"
     lock.touch()
     lib = tmp_path / "main" / "lib"
-    for name in ("kubernetes", "cel_expr_python", "cel_expr_python/ext"):
+    for name in ("cel_expr_python", "cel_expr_python/ext"):
         (lib / name).mkdir(parents=True)
         for path in pathlib.Path(SITE, name).iterdir():
             if path.name not in {"__init__.py", "ext"}:
                 (lib / name / path.name).symlink_to(path)
-    shutil.copy(pathlib.Path(SITE, "kubernetes", "__init__.py"), lib / "kubernetes")
     # What is compiled elsewhere already.
     (tmp_path / "main" / "cache").symlink_to(files.cache_directory())
     images.fill("main", wheel, lock, tmp_path / "main")
@@ -193,6 +191,5 @@ def test_programs_need_nothing_that_is_removed_from_packages(
         check=False,
     )
 
-    assert not (lib / "kubernetes" / "client").exists()
     assert ["ext_optional"] == [path.name.split(".")[0] for path in lib.rglob("ext_*.so")]
     assert done.stderr.startswith("agentctl: expected a pod's service account")

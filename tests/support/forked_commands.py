@@ -113,8 +113,7 @@ def main() -> None:
 
 def _mains() -> Mapping[str, Callable[[], object]]:
     """Import the commands, and what they import when they run."""
-    import kubernetes.aio  # noqa: F401, PLC0415 - only in the process
-    import wasmtime  # noqa: F401, PLC0415 - likewise
+    import wasmtime  # noqa: F401, PLC0415 - only in the process
 
     import controllers.devcluster.__main__ as devcluster  # noqa: PLC0415 - likewise
     import controllers.runner.__main__ as runner  # noqa: PLC0415 - likewise

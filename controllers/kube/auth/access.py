@@ -4,10 +4,15 @@ import dataclasses
 import os
 import pathlib
 import ssl
+import time
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from certs import memory_files
 from controllers.kube import errors
+
+# Like client-go: k8s.io/client-go/transport/token_source.go.
+_TOKEN_FILE_SECONDS = 60.0
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -65,6 +70,35 @@ class Access:
 def bearer(token: str) -> Headers:
     """Return the header for a token; token files end in a newline, which headers must not have."""
     return (("Authorization", f"Bearer {token.strip()}"),)
+
+
+@dataclasses.dataclass(slots=True)
+class TokenFile:
+    """A token in a file that is renewed externally; reread every minute."""
+
+    path: pathlib.Path
+    monotonic: Callable[[], float] = time.monotonic
+    _current: Identity | None = None
+    _read_again: float = 0.0
+
+    async def identity(self) -> Identity:
+        """Return the token, rereading the file after a minute."""
+        if self._current is None or self.monotonic() >= self._read_again:
+            return self._read()
+        return self._current
+
+    async def renew(self, refused: Identity) -> Identity:
+        """Reread the file."""
+        del refused  # the file is renewed externally
+        return self._read()
+
+    def _read(self) -> Identity:
+        token = read(self.path).decode(errors="replace").strip()
+        if not token:
+            raise errors.ConfigurationError(f"expected a token in {self.path}, got an empty file")
+        self._current = Identity(bearer(token))
+        self._read_again = self.monotonic() + _TOKEN_FILE_SECONDS
+        return self._current
 
 
 def tls_context(

@@ -1,10 +1,8 @@
 """Finds a cluster's connection settings: kubeconfig files or a pod's service account.
 
-Shell: reads files and the environment. Configuration and authentication come from
-`kubernetes.aio.config`, imported lazily: it takes as long as everything else together.
+Shell: reads files and the environment.
 """
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Coroutine, Mapping
@@ -31,7 +29,7 @@ def kubeconfig(path: str | os.PathLike[str] | None = None, context: str | None =
     """
 
     async def load() -> access.Access:
-        from controllers.kube.auth import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
+        from controllers.kube.auth import kubeconfigs  # noqa: PLC0415 - pods need no YAML
 
         return await kubeconfigs.load(_paths(path), context)
 
@@ -55,7 +53,7 @@ def context(
     Raises:
         ConfigurationError: It does not exist.
     """
-    from controllers.kube.auth import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
+    from controllers.kube.auth import kubeconfigs  # noqa: PLC0415 - pods need no YAML
 
     return kubeconfigs.context_of(_paths(path), name)
 
@@ -79,25 +77,39 @@ def in_cluster(
     """
 
     async def load() -> access.Access:
-        from kubernetes.aio import client, config  # noqa: PLC0415 - imports 0.2 s of models
-        from kubernetes.aio.config import incluster_config  # noqa: PLC0415 - imports 0.2 s of models
-
-        configuration = client.Configuration()
-        loader = incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call] # has no types
-            token_filename=str(directory / "token"),
-            cert_filename=str(directory / "ca.crt"),
-            environ=environment,
-        )
+        token = access.TokenFile(directory / "token")
         try:
-            loader.load_and_set(configuration)  # type: ignore[no-untyped-call] # has no types
-        except (config.ConfigException, OSError) as error:
+            server = _service(environment)
+            ca_pem = _authority(directory / "ca.crt")
+            # Now rather than at the first request: without it there is no service account.
+            await token.identity()
+        except errors.ConfigurationError as error:
             raise errors.ConfigurationError(
                 f"expected a pod's service account at {directory} and KUBERNETES_SERVICE_HOST and "
                 f"_PORT in the environment: {error}; outside of a cluster, set KUBECONFIG"
             ) from error
-        return of_configuration(configuration)
+        return access.Access(
+            server=server, tls=access.tls_context(ca_pem=ca_pem), credentials=token
+        )
 
     return load
+
+
+def _authority(path: pathlib.Path) -> bytes:
+    """Return the CA that the kubelet mounts; an empty one would mean the system's roots."""
+    found = access.read(path)
+    if not found.strip():
+        raise errors.ConfigurationError(f"expected a CA in {path}, got an empty file")
+    return found
+
+
+def _service(environment: Mapping[str, str]) -> str:
+    """Return the API server's URL, as the kubelet tells it to pods."""
+    host = environment.get("KUBERNETES_SERVICE_HOST")
+    port = environment.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port:
+        raise errors.ConfigurationError("got no address of the API server")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def environment() -> Source:
@@ -108,44 +120,3 @@ def environment() -> Source:
 def is_in_cluster() -> bool:
     """Return whether ``environment`` uses a pod's service account."""
     return not os.environ.get("KUBECONFIG") and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
-
-
-def of_configuration(configuration: Any) -> access.Access:
-    """Return the settings of a ``kubernetes.aio.client.Configuration``.
-
-    Its ``refresh_api_key_hook`` is called for each request.
-    """
-    certificate = None
-    if configuration.cert_file:
-        certificate = (access.read(configuration.cert_file), access.read(configuration.key_file))
-    ca_pem = configuration.ca_cert_data
-    if configuration.ssl_ca_cert:
-        ca_pem = access.read(configuration.ssl_ca_cert)
-    return access.Access(
-        server=configuration.host.rstrip("/"),
-        tls=access.tls_context(
-            ca_pem=ca_pem.encode() if isinstance(ca_pem, str) else ca_pem,
-            verify=configuration.verify_ssl,
-            certificate=certificate,
-        ),
-        server_hostname=configuration.tls_server_name,
-        proxy=configuration.proxy,
-        credentials=_Hooked(configuration),
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Hooked:
-    configuration: Any = dataclasses.field(repr=False)
-
-    async def identity(self) -> access.Identity:
-        try:
-            key = await self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
-        except Exception as error:
-            # A hook may fail in any way: a missing token file, a network error, a bug.
-            raise errors.ConfigurationError(f"failed to renew the token: {error}") from error
-        return access.Identity(access.bearer(key.split(maxsplit=1)[-1]) if key else ())
-
-    async def renew(self, refused: access.Identity) -> access.Identity:
-        del refused  # the hook decides when to renew
-        return await self.identity()

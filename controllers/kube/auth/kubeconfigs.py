@@ -1,9 +1,7 @@
-"""kubeconfig files to an `access.Access`, by `kubernetes.aio.config`. Shell: reads files.
+"""kubeconfig files to an `access.Access`. Shell: reads files.
 
-Users' credentials come from `kubernetes.aio.config` where it is correct. Its kubeconfig handling is
-not: of several files the last current-context wins, private keys stay in temporary files, a token
-file is read once, a context without a user fails, errors quote tokens, ``as`` is ignored (acting
-with more permissions than configured), and OIDC tokens are renewed without verifying the provider.
+As kubectl does it: of several files the first current-context wins, and relative paths begin at
+their file. Private keys are not written to disk, and errors do not quote credentials.
 """
 
 import base64
@@ -12,21 +10,14 @@ import dataclasses
 import os
 import pathlib
 import ssl
-import time
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from kubernetes.aio import client
-from kubernetes.aio.config import kube_config
 
 from controllers.kube import errors
 from controllers.kube.auth import access, exec_plugins
 from controllers.kube.errors import JSON
 from schemagen import yaml
-
-# Like client-go: k8s.io/client-go/transport/token_source.go.
-_TOKEN_FILE_SECONDS = 60.0
 
 
 async def load(paths: str, context: str | None) -> access.Access:
@@ -54,9 +45,7 @@ async def load(paths: str, context: str | None) -> access.Access:
             f"{paths}, got {explained}"
         ) from error
     # Now rather than at the first request: a failing plugin is a configuration error.
-    identity = await credentials.identity()
-    if isinstance(credentials, _Upstream) and not entries.user.get("auth-provider"):
-        credentials = access.Fixed(identity)
+    await credentials.identity()
     return access.Access(
         server=server,
         tls=tls,
@@ -214,12 +203,17 @@ def _credentials(entries: _Entries, tls: ssl.SSLContext) -> access.Credentials:
             entries.user["exec"], directory, entries.plugin_cluster(), tls
         )
     if entries.user.get("tokenFile"):
-        return TokenFile(directory / entries.user["tokenFile"])
+        return access.TokenFile(directory / entries.user["tokenFile"])
     provider = entries.user.get("auth-provider") or {}
     if provider.get("name") == "oidc":
         token = access.bearer(provider["config"]["id-token"])
         return _Oidc(access.Identity(token), entries.user_file.path)
-    return _Upstream(entries.user, entries.user_file.path)
+    if provider:
+        raise ValueError(
+            f"the auth-provider {provider.get('name')}, which kubectl does not have since 1.26 "
+            "either: use an exec plugin, such as gke-gcloud-auth-plugin or kubelogin"
+        )
+    return access.Fixed(_of_user(entries.user))
 
 
 def _plugin_config(cluster: JSON) -> Any:
@@ -240,39 +234,6 @@ def _material(entry: JSON, key: str, directory: pathlib.Path) -> bytes | None:
     return (directory / entry[key]).read_bytes() if entry.get(key) else None
 
 
-@dataclasses.dataclass(slots=True)
-class TokenFile:
-    """A token in a file that is renewed externally; reread every minute."""
-
-    path: pathlib.Path
-    monotonic: Callable[[], float] = time.monotonic
-    _current: access.Identity | None = None
-    _read_again: float = 0.0
-
-    async def identity(self) -> access.Identity:
-        """Return the token, rereading the file after a minute."""
-        if self._current is None or self.monotonic() >= self._read_again:
-            return self._read()
-        return self._current
-
-    async def renew(self, refused: access.Identity) -> access.Identity:
-        """Reread the file."""
-        del refused  # the file is renewed externally
-        return self._read()
-
-    def _read(self) -> access.Identity:
-        self._current = access.Identity(access.bearer(access.read(self.path).decode()))
-        self._read_again = self.monotonic() + _TOKEN_FILE_SECONDS
-        return self._current
-
-
-class _AuthenticationOnly(kube_config.KubeConfigLoader):
-    """The loader without certificate handling, which writes keys to temporary files."""
-
-    def _load_cluster_info(self) -> None:
-        pass
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Oidc:
     """The ID token of the legacy OIDC provider in the kubeconfig."""
@@ -291,38 +252,14 @@ class _Oidc:
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Upstream:
-    """Credentials from `kubernetes.aio`: a token, user name and password, GCP."""
-
-    user: JSON = dataclasses.field(repr=False)
-    path: pathlib.Path
-
-    async def identity(self) -> access.Identity:
-        configuration: Any = client.Configuration()
-        try:
-            await self._loader().load_and_set(configuration)
-        except Exception as error:
-            # Providers' libraries may raise anything.
-            raise errors.ConfigurationError(
-                f"expected usable credentials in the kubeconfig {self.path}, got {error}"
-            ) from error
-        value = configuration.api_key.get("BearerToken")
-        return access.Identity((("Authorization", value.strip()),) if value else ())
-
-    async def renew(self, refused: access.Identity) -> access.Identity:
-        del refused  # the loader renews an expired token whenever it loads
-        return await self.identity()
-
-    def _loader(self) -> Any:
-        # Only this user, and without a path: upstream's errors quote complete entries.
-        alone = {
-            "current-context": "x",
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": {"server": ""}}],
-            "users": [{"name": "u", "user": self.user}],
-        }
-        return _AuthenticationOnly(alone)  # type: ignore[no-untyped-call] # has no types
+def _of_user(user: JSON) -> access.Identity:
+    """Return what a user's entry itself says: a token, or a name and password; or nobody."""
+    if user.get("token"):
+        return access.Identity(access.bearer(str(user["token"])))
+    if user.get("username") and user.get("password"):
+        basic = base64.b64encode(f"{user['username']}:{user['password']}".encode()).decode()
+        return access.Identity((("Authorization", f"Basic {basic}"),))
+    return access.Identity()
 
 
 def _impersonation(user: JSON) -> access.Headers:

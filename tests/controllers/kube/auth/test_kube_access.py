@@ -78,7 +78,7 @@ async def test_token_file_is_read_again_every_minute(tmp_path: pathlib.Path) -> 
     file = tmp_path / "token"
     file.write_text("one")
     clock = [0.0]
-    credentials = kubeconfigs.TokenFile(file, monotonic=lambda: clock[0])
+    credentials = access.TokenFile(file, monotonic=lambda: clock[0])
 
     seen = [await credentials.identity()]
     file.write_text("two")
@@ -437,50 +437,54 @@ async def test_outside_of_a_pod_the_way_out_is_told(tmp_path: pathlib.Path) -> N
         await discovery.in_cluster(tmp_path, {})()
 
 
-@pytest.mark.e2e
-async def test_refresh_hook_of_a_configuration_is_asked_for_each_request(
-    configs: Any, token: str, tmp_path: pathlib.Path
+@pytest.mark.parametrize(
+    ("token", "ca", "message"),
+    [
+        (" \n", "-----", "expected a token in"),
+        ("t", None, "ca.crt, got No such file"),
+        ("t", "", "expected a CA in"),
+    ],
+)
+async def test_unusable_service_account_is_told(
+    tmp_path: pathlib.Path, token: str, ca: str | None, message: str
 ) -> None:
-    from kubernetes.aio import client as upstream  # noqa: PLC0415 - lazy here as in the code
+    (tmp_path / "token").write_text(token)
+    if ca is not None:
+        (tmp_path / "ca.crt").write_text(ca)
+    environment = {"KUBERNETES_SERVICE_HOST": "::1", "KUBERNETES_SERVICE_PORT": "6443"}
 
-    ca = tmp_path / "ca.crt"
-    ca.write_bytes(configs.ca_pem)
-    server = configs.admin["clusters"][0]["cluster"]["server"]
-    configuration: Any = upstream.Configuration(host=server, ssl_ca_cert=str(ca))
-    configuration.api_key["BearerToken"] = "bearer first"
-    given = iter(["first", "renewed", token])
-
-    async def hook(renewed: Any) -> None:
-        renewed.api_key["BearerToken"] = f"bearer {next(given)}"
-
-    configuration.refresh_api_key_hook = hook
-
-    async def source() -> kube.Access:
-        return discovery.of_configuration(configuration)
-
-    async with kube.Client(source) as client:
-        with pytest.raises(kube.UnauthorizedError):
-            await who(client)
-        user = await who(client)
-
-    assert user["username"].startswith("system:serviceaccount:")
+    with pytest.raises(kube.ConfigurationError, match=message):
+        await discovery.in_cluster(tmp_path, environment)()
 
 
-async def test_hook_that_fails_is_told() -> None:
-    from kubernetes.aio import client as upstream  # noqa: PLC0415 - lazy here as in the code
+async def test_pod_of_an_ipv6_cluster_finds_its_api_server(
+    configs_of_pod: pathlib.Path,
+) -> None:
+    environment = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
 
-    configuration: Any = upstream.Configuration(host="https://127.0.0.1:1")
+    found = await discovery.in_cluster(configs_of_pod, environment)()
 
-    def hook(_: Any) -> None:
-        raise RuntimeError("vault is sealed")
+    assert "https://[fd00::1]:443" == found.server
+    assert (("Authorization", "Bearer t"),) == (await found.credentials.identity()).headers
 
-    configuration.refresh_api_key_hook = hook
-    credentials = discovery.of_configuration(configuration).credentials
 
-    with pytest.raises(
-        kube.ConfigurationError, match=r"failed to renew the token: vault is sealed"
-    ):
-        await credentials.identity()
+@pytest.fixture
+def configs_of_pod(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The mount of a pod's service account."""
+    ca = authority.new_authority("x", now=NOW)
+    (tmp_path / "ca.crt").write_bytes(ca.certificate_pem)
+    (tmp_path / "token").write_text("t\n")
+    return tmp_path
+
+
+async def test_provider_that_kubectl_lacks_is_told(tmp_path: pathlib.Path) -> None:
+    provider = {"name": "gcp", "config": {"access-token": "hunter2"}}
+    path = written(tmp_path, {"auth-provider": provider})
+
+    with pytest.raises(kube.ConfigurationError, match="use an exec plugin") as caught:
+        await kubeconfigs.load(str(path), None)
+
+    assert "hunter2" not in str(caught.value)
 
 
 def written(directory: pathlib.Path, user: kube.JSON, **cluster: Any) -> pathlib.Path:
