@@ -5,6 +5,7 @@ The client is found by entry point, as this package imports none.
 
 import contextlib
 import dataclasses
+import pathlib
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
@@ -12,7 +13,8 @@ from schemagen.differential import servers
 from schemagen.problems import JSON, UserError
 
 GROUP: Final = "schemagen.clusters"
-"""Entry point group of openers: from a context's name, or None, to a context of a ``Cluster``."""
+"""Entry point group of openers: from a context's name, or None, to a context of a ``Cluster``;
+``path`` is a kubeconfig other than the environment's."""
 
 
 class ClusterError(UserError):
@@ -95,9 +97,11 @@ class WritableCluster(Cluster, Protocol):
 
 
 @contextlib.asynccontextmanager
-async def opened(context: str | None) -> AsyncIterator[Cluster]:
+async def opened(
+    context: str | None, *, kubeconfig: pathlib.Path | None = None
+) -> AsyncIterator[Cluster]:
     """Open the cluster of a kubeconfig's context, by default of the current one."""
-    async with servers.opener(GROUP, "kubeconfig")(context) as cluster:
+    async with servers.opener(GROUP, "kubeconfig")(context, path=kubeconfig) as cluster:
         yield cluster
 
 

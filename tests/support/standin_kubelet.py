@@ -12,7 +12,6 @@ import base64
 import contextlib
 import dataclasses
 import datetime as dt
-import json
 import os
 import pathlib
 import socket
@@ -24,7 +23,7 @@ from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import projections
 from schemagen import canonical
-from tests.support import replicas
+from tests.support import accounts, replicas
 
 ROOT: Final = pathlib.Path(__file__).parents[2]
 SERVICE_RANGE: Final = "127.43.0.0/24"
@@ -34,6 +33,9 @@ MODULES: Final = {"webhooks": "webhooks", "agentctl": "controllers.agentctl"}
 BY_HAND: Final = {f"{jobs.ANNOTATIONS}status": "by-hand"}
 POLL_SECONDS: Final = 0.3
 STOP_SECONDS: Final = 60.0
+# As much of a log as a kubelet puts in a status.
+MESSAGE_BYTES: Final = 2048
+LOG: Final = "log"
 
 
 @dataclasses.dataclass
@@ -71,12 +73,12 @@ class Kubelet:
         self._started = 0
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, *, only_jobs: bool = False) -> AsyncIterator[None]:
         """Run what is in the namespace, inside the context."""
         # Apart: a hook does not wait for a rollout.
+        groups = [] if only_jobs else [(self._run_deployments, self._serve)]
         following = [
-            asyncio.create_task(self._follow(self._run_jobs)),
-            asyncio.create_task(self._follow(self._run_deployments, self._serve)),
+            asyncio.create_task(self._follow(*steps)) for steps in [(self._run_jobs,), *groups]
         ]
         try:
             async with self._stack:
@@ -153,7 +155,8 @@ class Kubelet:
         (container,) = template["spec"]["containers"]
         ports = {item["name"]: item["containerPort"] for item in container["ports"]}
         places = {str(port): str(_free_port()) for port in ports.values()}
-        process = await self._process(template["spec"], container, places)
+        directory = self._new_directory(container)
+        process = await self._process(template["spec"], container, places, directory)
         health = f"http://127.0.0.1:{places[str(ports['health'])]}"
         return replicas.Replica(process, int(places.get(str(ports.get("https")), "0")), health)
 
@@ -183,9 +186,14 @@ class Kubelet:
     async def _run_pod(self, pod: Any) -> None:
         (container,) = pod["spec"]["containers"]
         began = _now()
-        process = await self._process(pod["spec"], container, {})
+        directory = self._new_directory(container)
+        process = await self._process(pod["spec"], container, {}, directory)
         code = await process.wait()
         ended = {"exitCode": code, "startedAt": began, "finishedAt": _now()}
+        if code and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            ended["message"] = (
+                (directory / LOG).read_bytes()[-MESSAGE_BYTES:].decode(errors="replace")
+            )
         status = {
             "phase": "Failed" if code else "Succeeded",
             "startTime": began,
@@ -212,16 +220,13 @@ class Kubelet:
     # --------------------------------------------------------------------------------- processes
 
     async def _process(
-        self, spec: Any, container: Any, ports: Mapping[str, str]
+        self, spec: Any, container: Any, ports: Mapping[str, str], directory: pathlib.Path
     ) -> asyncio.subprocess.Process:
         """Start a container's command; its paths and ports are replaced by ones of this machine."""
-        self._started += 1
-        directory = self._directory / f"{container['name']}-{self._started}"
         mounts = await self._mounts(spec, container, directory)
         words: list[str] = container["command"] + container.get("args", [])
         program, *arguments = words
-        log = (directory / "log").open("wb")
-        with log:
+        with (directory / LOG).open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", MODULES[program]),
                 *(_replaced(argument, mounts, ports) for argument in arguments),
@@ -232,6 +237,13 @@ class Kubelet:
                 stderr=log,
             )
 
+    def _new_directory(self, container: Any) -> pathlib.Path:
+        """A directory for a container's volumes and log."""
+        self._started += 1
+        found = self._directory / f"{container['name']}-{self._started}"
+        found.mkdir(parents=True)
+        return found
+
     async def _environment(
         self, spec: Any, container: Any, directory: pathlib.Path, mounts: Mapping[str, str]
     ) -> dict[str, str]:
@@ -239,26 +251,8 @@ class Kubelet:
         made = await asyncio.to_thread(
             self._cluster.kubectl, "create", "token", account, f"--namespace={self._namespace}"
         )
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [
-                {
-                    "name": "cluster",
-                    "cluster": {
-                        "server": self._cluster.server,
-                        "certificate-authority-data": base64.b64encode(
-                            self._cluster.ca_pem
-                        ).decode(),
-                    },
-                }
-            ],
-            "users": [{"name": account, "user": {"token": made.stdout.strip()}}],
-            "contexts": [{"name": "pod", "context": {"cluster": "cluster", "user": account}}],
-            "current-context": "pod",
-        }
         kubeconfig = directory / "kubeconfig"
-        kubeconfig.write_text(json.dumps(config))
+        kubeconfig.write_text(accounts.kubeconfig(self._cluster, made.stdout.strip()))
         return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import crds
+import schemagen
 from controllers import kube
 from schemagen.versions import graph
 from tests.support import manifests
 
 VERSIONS = ("v1alpha1", "v1beta1")
+RUN = "AgentRun"
 SPECS: dict[str, dict[str, Any]] = {
     "v1alpha1": {"parameters": {"a": "1", "b": "2"}, "secrets": ["github"]},
     "v1beta1": {
@@ -41,12 +43,13 @@ class Failed:
 
 @dataclasses.dataclass
 class Traffic:
-    """Runs are created, read in the other version, changed, listed and deleted, several at once.
+    """Objects are created, read in the other version, changed, listed and deleted, several at once.
 
     Attributes:
         client: Of a cluster where the API is installed.
         namespace: Where.
         clients: How many at once.
+        kind: Of the objects; implementation specs where a controller writes the status of runs.
         pause_seconds: Each client's, after each run: for a machine that has more to do.
         retries: So often a call is tried again that could not be carried out.
         is_up: Whether the API server runs; no call is tried again before.
@@ -58,6 +61,7 @@ class Traffic:
     client: kube.Client
     namespace: str
     clients: int = 8
+    kind: str = RUN
     pause_seconds: float = 0.0
     retries: int = 0
     cut: int = 0
@@ -88,7 +92,7 @@ class Traffic:
             await asyncio.sleep(self.pause_seconds)
 
     async def _life(self, name: str, written: str, read: str) -> None:
-        body = manifests.run(written, name, **SPECS[written])
+        body = self._body(written, name)
         created = await self._call(f"create in {written}", lambda: self._create(written, body))
         if created is None:
             # What came of it is not known: it may be there.
@@ -105,7 +109,7 @@ class Traffic:
 
     def _compare(self, created: Any, found: Any, read: str) -> None:
         """Note a difference between what was written, converted, and what is read."""
-        kind = next(one for one in crds.api if one.name == "AgentRun")
+        kind = self._declared()
         source = created["apiVersion"].rpartition("/")[2]
         wanted = graph.convert(crds.api, kind, created, source=source, target=read).object
         if wanted["spec"] != found["spec"]:
@@ -138,20 +142,29 @@ class Traffic:
             return found
         return None
 
-    def _runs(self, version: str) -> kube.Resource:
-        return kube.Resource(crds.api.group, version, "agentruns", "AgentRun")
+    def _declared(self) -> schemagen.Kind:
+        return next(one for one in crds.api if one.name == self.kind)
+
+    def _body(self, version: str, name: str) -> Any:
+        if self.kind == RUN:
+            return manifests.run(version, name, **SPECS[version])
+        head = {"apiVersion": f"{crds.api.group}/{version}", "kind": self.kind}
+        return {**head, "metadata": {"name": name}, "spec": {"text": "Fix it."}}
+
+    def _objects(self, version: str) -> kube.Resource:
+        return kube.Resource(crds.api.group, version, self._declared().plural, self.kind)
 
     async def _create(self, version: str, body: Any) -> Any:
-        return await self.client.create(self._runs(version), body, namespace=self.namespace)
+        return await self.client.create(self._objects(version), body, namespace=self.namespace)
 
     async def _get(self, version: str, name: str) -> Any:
-        return await self.client.get(self._runs(version), name, namespace=self.namespace)
+        return await self.client.get(self._objects(version), name, namespace=self.namespace)
 
     async def _list(self, version: str) -> Any:
-        return await self.client.list(self._runs(version), namespace=self.namespace)
+        return await self.client.list(self._objects(version), namespace=self.namespace)
 
     async def _replace(self, version: str, body: Any) -> Any:
-        return await self.client.replace(self._runs(version), body, namespace=self.namespace)
+        return await self.client.replace(self._objects(version), body, namespace=self.namespace)
 
     async def _delete(self, version: str, name: str) -> Any:
-        return await self.client.delete(self._runs(version), name, namespace=self.namespace)
+        return await self.client.delete(self._objects(version), name, namespace=self.namespace)

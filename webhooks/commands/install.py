@@ -36,6 +36,14 @@ def install(
             help="Apply only the CRDs; webhook configurations and policies are left alone.",
         ),
     ] = False,
+    preflight: Annotated[
+        bool,
+        typer.Option(
+            "--preflight",
+            help="Judge the live objects first, as schemagen preflight does; change nothing if "
+            "writes of them would be refused or fields lost.",
+        ),
+    ] = False,
     storage: options.Storage = None,
     cert_manager: Annotated[
         str | None,
@@ -53,7 +61,8 @@ def install(
     never overwritten: the server writes it (`webhooks serve --cert-secret` or `--publish-ca`), or
     cert-manager.
 
-    Exit codes: 0 applied, 2 invalid input, or refused by the cluster.
+    Exit codes: 0 applied; 1 live objects would break, nothing was changed; 2 invalid input, or
+    refused by the cluster.
     """
     if (service is None) == (url is None):
         raise UserError("expected either --service NAMESPACE/NAME or --url https://HOST")
@@ -65,9 +74,46 @@ def install(
         address = _address(service) if service is not None else configuration.at_url(url or "")
         if cert_manager is not None:
             configuration.split(cert_manager)
+        if preflight and not _is_safe(api, address, kubeconfig):
+            raise typer.Exit(1)
         asyncio.run(_install(api, address, kubeconfig, cert_manager, crds_only=crds_only))
     except (kube.KubeError, TimeoutError, OSError, ValueError, reviewer.UnreadableError) as error:
         raise UserError(str(error) or "expected established CRDs within 30 s") from error
+
+
+def _is_safe(
+    api: Api,
+    address: Callable[[str], configuration.ClientConfig],
+    kubeconfig: pathlib.Path | None,
+) -> bool:
+    """Judge the live objects by the CRDs to come, and print what would break."""
+    from schemagen.compat import findings, sources
+    from schemagen.compat.preflight import live
+
+    definitions = [
+        sources.Definition(manifest, "the CRDs to install")
+        for manifest in configuration.crds(api, address)
+    ]
+    report = live.run(definitions, [live.CLUSTER], 1, kubeconfig=kubeconfig)
+    if report.problems:
+        raise UserError(
+            "expected to judge the live objects before the CRDs are applied, got "
+            f"{'; '.join(report.problems)}; nothing was changed. Have the objects readable, or "
+            "install without --preflight"
+        )
+    errors = [one for one in report.findings if one.level is findings.Level.ERROR]
+    for finding in errors:
+        where = ": ".join(filter(None, (finding.subject, finding.path)))
+        typer.echo(f"{where}: {finding.message} ({finding.rule})", err=True)
+    if errors:
+        typer.echo(
+            f"expected live objects that stay valid with the CRDs, got {report.summary}; nothing "
+            "was changed. Fix the objects, or install without --preflight",
+            err=True,
+        )
+    else:
+        typer.echo(report.summary)
+    return not errors
 
 
 def _address(service: str) -> Callable[[str], configuration.ClientConfig]:

@@ -20,6 +20,11 @@ _INSTALL: Final = "install"
 _UNINSTALL: Final = "uninstall"
 _EVENTS: Final = {_INSTALL: "pre-install,pre-upgrade", _UNINSTALL: "pre-delete"}
 _JOB_SECONDS: Final = 300
+# Exit code 1: live objects would break, which no retry changes.
+_FAILED_FOR_GOOD: Final = {
+    "action": "FailJob",
+    "onExitCodes": {"operator": "In", "values": [1]},
+}
 
 
 def files(server: Server, version: str, port: int, storage: str | None = None) -> dict[str, str]:
@@ -73,7 +78,7 @@ def _chart(server: Server, version: str) -> dict[str, Any]:
 
 def _hooks(server: Server, port: int, storage: str | None) -> Iterator[dict[str, Any]]:
     """The Jobs before install, upgrade and uninstall, with accounts and rights of their own."""
-    install = ["install", server.reference, "--crds-only"]
+    install = ["install", server.reference, "--crds-only", "--preflight"]
     install.append(f"--service={server.namespace}/{server.name}:{port}")
     if storage is not None:
         install.append(f"--storage={storage}")
@@ -87,12 +92,20 @@ def _hooks(server: Server, port: int, storage: str | None) -> Iterator[dict[str,
         account = Account(server, f"{server.name}-{hook}", {})
         for value in account.objects(granted):
             yield _hooked(value, hook, weight=-10)
-        yield _hooked(account.object("batch/v1", "Job", spec=_job(account, command)), hook)
+        job = account.object("batch/v1", "Job", spec=_job(account, command))
+        if hook == _INSTALL:
+            job["spec"]["podFailurePolicy"] = {"rules": [_FAILED_FOR_GOOD]}
+        yield _hooked(job, hook)
 
 
 def _job(account: Account, command: list[str]) -> dict[str, Any]:
     resources = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}}
-    container = {"name": "webhooks", "command": ["webhooks", *command], "resources": resources}
+    container = {
+        "name": "webhooks",
+        "command": ["webhooks", *command],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "resources": resources,
+    }
     pod = account.pod(container, restartPolicy="Never")
     return {
         "backoffLimit": 3,
@@ -107,6 +120,7 @@ def _hooked(value: dict[str, Any], hook: str, weight: int = 0) -> dict[str, Any]
         "helm.sh/hook": _EVENTS[hook],
         "helm.sh/hook-weight": str(weight),
         "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+        "helm.sh/hook-output-log-policy": "hook-failed",
     }
     return value
 

@@ -29,6 +29,7 @@ UNINSTALL: Final = "uninstall"
 # Names of values that decide whether a right is granted.
 SELF_MANAGED: Final = "SelfManaged"
 CERT_MANAGER: Final = "CertManager"
+PREFLIGHT: Final = "Preflight"
 OWN_SECRET: Final = "OwnSecret"  # noqa: S105 - the name of a mode
 
 CERTIFICATE_SECRET: Final = "CERTIFICATE-SECRET"  # noqa: S105 - replaced by the Secret's name
@@ -211,6 +212,15 @@ def of_install(api: Api) -> Iterator[Right]:
         scope="cluster",
         why="upgrade the CRDs by server-side apply, and replace a URL by the Service",
     )
+    for kind in api:
+        yield Right(
+            who=INSTALL,
+            verbs=("list",),
+            resource=api_resources.resource_of(api, kind, kind.storage.name),
+            scope="cluster",
+            conditions=(PREFLIGHT,),
+            why="judge every object by the CRDs to come, in every namespace",
+        )
 
 
 def of_uninstall(api: Api) -> Iterator[Right]:

@@ -157,8 +157,9 @@ class Account:
         """Yield the account and its roles with their bindings, one of each scope."""
         yield self.object("v1", "ServiceAccount", automountServiceAccountToken=False)
         rules: dict[rights.Scope, list[dict[str, Any]]] = {}
+        fulfilled = {self.server.mode, rights.PREFLIGHT}
         for role in rights.roles(granted):
-            if not role.conditions or self.server.mode in role.conditions:
+            if not role.conditions or fulfilled & {*role.conditions}:
                 rules.setdefault(role.scope, []).extend(role.rules)
         for scope, found in rules.items():
             yield from self._role(scope, [_named(rule, self.server.secret) for rule in found])

@@ -47,6 +47,7 @@ annotations:
   helm.sh/hook: {{ . }}
   helm.sh/hook-weight: {{ $.weight | default "-10" | quote }}
   helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  helm.sh/hook-output-log-policy: hook-failed
 {{- end }}
 {{- end -}}
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import pathlib
 from collections.abc import AsyncIterator
 
 from controllers import kube
@@ -58,12 +59,15 @@ def _error(error: kube.KubeError, message: str) -> clusters.ClusterError:
 
 
 @contextlib.asynccontextmanager
-async def kubeconfig(context: str | None, rate: float = 0) -> AsyncIterator[Cluster]:
+async def kubeconfig(
+    context: str | None, rate: float = 0, *, path: pathlib.Path | None = None
+) -> AsyncIterator[Cluster]:
     """Open the cluster of a context, by default the current one.
 
     Args:
         context: Its name.
         rate: Maximum number of requests per second; 0 for no limit.
+        path: The kubeconfig; by default that of the environment, or the pod's service account.
 
     Raises:
         clusters.ClusterError: if the kubeconfig has no such context, or no answer comes.
@@ -71,8 +75,8 @@ async def kubeconfig(context: str | None, rate: float = 0) -> AsyncIterator[Clus
     name = f"the cluster of context {context}" if context else "the current cluster"
     limit = limiter.Rate(qps=rate, burst=math.ceil(rate)) if rate else None
     client = (
-        kube.Client.from_kubeconfig(context=context, on_warning=_ignore, rate=limit)
-        if context
+        kube.Client.from_kubeconfig(path, context, on_warning=_ignore, rate=limit)
+        if context or path
         else kube.Client.from_environment(on_warning=_ignore, rate=limit)
     )
     async with contextlib.AsyncExitStack() as stack:

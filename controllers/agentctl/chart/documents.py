@@ -91,7 +91,9 @@ _RIGHTS_HEAD: Final = f"""<!-- {COMMAND} -->
 
 Every component has a service account with exactly the rights below. They are declared in
 `controllers/agentctl/chart/rights.py` and `webhooks/deployment/rights.py`, from which the roles of
-the [chart](install.md) are generated as well.
+the [chart](install.md) are generated as well. The end-to-end tests run controllers and webhook
+servers with service accounts that have exactly these; `make prove-rights` compares the API server's
+audit logs with this list: no call may be denied, and no right be unused.
 """
 
 _RIGHTS_TAIL: Final = """## Agents

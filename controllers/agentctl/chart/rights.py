@@ -20,8 +20,8 @@ OWNER_REFERENCES: Final = "OwnerReferences"
 COMPONENTS: Final = {
     CONTROLLER: "`agentctl controller`: every replica of the Deployment",
     rights.WEBHOOK: "`webhooks serve`: every replica of the Deployment",
-    rights.INSTALL: "`webhooks install --crds-only`: a hook before install and upgrade, deleted "
-    "afterwards",
+    rights.INSTALL: "`webhooks install --crds-only --preflight`: a hook before install and "
+    "upgrade, deleted afterwards",
     rights.UNINSTALL: "`webhooks uninstall --unserve`: a hook before uninstall, deleted afterwards",
 }
 """The service accounts, and what uses them."""
@@ -30,6 +30,7 @@ CONDITIONS: Final = {
     rights.SELF_MANAGED: "`certificates.mode: SelfManaged`",
     rights.CERT_MANAGER: "`certificates.mode: CertManager`",
     rights.OWN_SECRET: "`certificates.mode: OwnSecret`",
+    rights.PREFLIGHT: "`crds.preflight: true`",
     RETENTION: "`controller.retention.mode: Archive` or `controller.retention.mode: Delete`",
     OWNER_REFERENCES: "`rbac.ownerReferences: true`",
 }

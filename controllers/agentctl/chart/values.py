@@ -256,6 +256,11 @@ class Definitions(Values):
     storage: Annotated[str, Field(pattern=r"^(v[0-9]+((alpha|beta)[0-9]+)?)?$")] = Field(
         default="", description="Storage version, for install Hook. Defaults to the newest."
     )
+    preflight: bool = Field(
+        default=True,
+        description="Before the CRDs are applied, for install Hook, judge all objects, and refuse "
+        "the install or upgrade if writes of them would be refused or fields lost.",
+    )
 
 
 class Uninstall(Values):

@@ -7,6 +7,7 @@ judged, in as many threads as there are judges, the next one is read.
 import asyncio
 import contextlib
 import dataclasses
+import pathlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -83,14 +84,20 @@ class Preflight:
     ) -> None:
         self._definitions, self._oracles, self._advance = definitions, oracles, advance
 
-    async def of_cluster(self, context: str | None, place: str, report: Report) -> None:
+    async def of_cluster(
+        self,
+        context: str | None,
+        place: str,
+        report: Report,
+        kubeconfig: pathlib.Path | None = None,
+    ) -> None:
         """Judge the objects of a cluster.
 
         Raises:
             clusters.ClusterError: if it cannot be read.
         """
         source = f"{CLUSTER}{context or ''}"
-        async with clusters.opened(context) as cluster:
+        async with clusters.opened(context, kubeconfig=kubeconfig) as cluster:
             for new in self._definitions:
                 live = await _live(cluster, new.name)
                 with self._loaded(new, live, place, report) as judges:
@@ -175,10 +182,22 @@ def _is_stored(item: manifests.Object) -> bool:
     return not item.refusal and isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
-def run(definitions: Sequence[Definition], against: Sequence[str], jobs: int) -> Report:
+def run(
+    definitions: Sequence[Definition],
+    against: Sequence[str],
+    jobs: int,
+    *,
+    kubeconfig: pathlib.Path | None = None,
+) -> Report:
     """Judge the objects of some clusters and files, with a progress bar on a terminal.
 
     A cluster that cannot be read becomes a problem; the others are read nevertheless.
+
+    Args:
+        definitions: The new CRDs.
+        against: Files, and clusters as ``cluster:CONTEXT``.
+        jobs: Number of objects to judge at a time.
+        kubeconfig: Of the clusters, if not that of the environment.
     """
     report = Report()
     places = [name for name in against if name.startswith(CLUSTER)]
@@ -194,7 +213,7 @@ def run(definitions: Sequence[Definition], against: Sequence[str], jobs: int) ->
             context = place.removeprefix(CLUSTER) or None
             where = f" in {place}" if len(against) > 1 else ""
             try:
-                asyncio.run(check.of_cluster(context, where, report))
+                asyncio.run(check.of_cluster(context, where, report, kubeconfig))
             except clusters.ClusterError as error:
                 report.problems.append(str(error))
     return report

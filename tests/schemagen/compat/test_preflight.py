@@ -138,7 +138,8 @@ def contexts(monkeypatch: pytest.MonkeyPatch) -> dict[str | None, Pages]:
     known: dict[str | None, Pages] = {}
 
     @contextlib.asynccontextmanager
-    async def opened(context: str | None) -> AsyncIterator[Pages]:
+    async def opened(context: str | None, path: object = None) -> AsyncIterator[Pages]:
+        del path
         if context not in known:
             raise clusters.ClusterError(f"expected to open {context}, got: connection refused")
         yield known[context]

@@ -185,7 +185,8 @@ def test_cluster_is_listed_page_by_page(monkeypatch: pytest.MonkeyPatch, referen
     pages, contexts = Pages(), []
 
     @contextlib.asynccontextmanager
-    async def opened(context: str | None) -> AsyncIterator[Pages]:
+    async def opened(context: str | None, path: object = None) -> AsyncIterator[Pages]:
+        del path
         contexts.append(context)
         yield pages
 
