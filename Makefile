@@ -17,7 +17,7 @@ test-all test-deep: WORKERS = 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-rights prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -218,7 +218,13 @@ prove-image: $(INSTALLED)  ## Fill the images without Docker, start them read-on
 prove-install: $(INSTALLED)  ## Install, upgrade, roll back and uninstall the chart with helm (2 minutes)
 	$(BIN)/python -m controllers.devcluster build --jobs
 	$(BIN)/python -m controllers.devcluster build helm
-	$(BIN)/python -m pytest -m e2e -rP tests/e2e/test_install.py
+	KUBEWRIGHT_DEEP=1 $(BIN)/python -m pytest -m e2e -rP tests/e2e/test_install.py
+
+prove-rights: PART = 1/1
+prove-rights: $(INSTALLED)  ## End-to-end tests under the declared rights: 0 denied, 0 unused (under an hour)
+	$(BIN)/python -m controllers.devcluster build --jobs
+	$(BIN)/python -m controllers.devcluster build helm
+	@$(BIN)/python -m tests.bench.prove_rights --part $(PART)
 
 # A browser is too large for every test run: where it is missing, Debian's is installed.
 BROWSER := chromium chromium-driver

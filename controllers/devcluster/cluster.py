@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from certs import authority
-from controllers.devcluster import binaries, errors, jobs, tools
+from controllers.devcluster import audit, binaries, errors, jobs, tools
 from controllers.process import owned_processes
 
 HOST = "127.0.0.1"
@@ -50,6 +50,7 @@ class Cluster:
         ca_pem: CA of the server's certificate.
         admin_kubeconfig: Path of the kubeconfig of a cluster admin.
         least_kubeconfig: Path of the kubeconfig of ``least-privilege``, a user without permissions.
+        audit_log: The recorded calls of service accounts, a line of audit.k8s.io/v1 each.
         kubernetes_version: ``1.37.2``.
         kubectl_path: Path of kubectl.
     """
@@ -59,6 +60,7 @@ class Cluster:
         directory: pathlib.Path | None = None,
         *,
         runs_jobs: bool = False,
+        records_calls: bool = False,
         api_server_flags: Sequence[str] = (),
         more_controllers: Sequence[str] = (),
         tell: Callable[[str], None] = print,
@@ -71,17 +73,16 @@ class Cluster:
             runs_jobs: Whether the pods of Jobs run on a simulated node and end as their annotations
                 say; owned objects and deleted namespaces are removed, too. Also starts
                 kube-controller-manager and kwok: see docs/devcluster.md.
+            records_calls: Whether the calls of service accounts are recorded, for ``rights``.
             api_server_flags: Additional flags of kube-apiserver.
             more_controllers: Further controllers of kube-controller-manager, by name, if it runs.
             tell: Called with each progress line.
         """
-        self._more_controllers = tuple(more_controllers)
         self._given_directory = directory.absolute() if directory is not None else None
-        self._runs_jobs = runs_jobs
-        self._flags = tuple(api_server_flags)
+        self._runs_jobs, self._records_calls = runs_jobs, records_calls
+        self._flags, self._more_controllers = tuple(api_server_flags), tuple(more_controllers)
         self._tell = tell
-        self._stack = contextlib.ExitStack()
-        self._is_running = False
+        self._stack, self._is_running = contextlib.ExitStack(), False
         self._running: dict[str, subprocess.Popen[str]] = {}
         self._start_api_server: Callable[[], None] = lambda: None
 
@@ -134,6 +135,11 @@ class Cluster:
         """
         owned_processes.stop(self._running[tools.KUBE_APISERVER.name])
         self._start_api_server()
+
+    def rights(self, namespace: str, account: str) -> audit.Report:
+        """Compare a service account's calls with its rights; needs ``records_calls``."""
+        listed = self.kubectl("get", audit.RESOURCES, "--all-namespaces", "--output=json").stdout
+        return audit.report(json.loads(listed)["items"], self.audit_log, namespace, account)
 
     def keep_logs(self, target: pathlib.Path) -> None:
         """Copy the logs to a directory that outlives the cluster."""
@@ -195,6 +201,7 @@ class Cluster:
         self.server = f"https://{HOST}:{secure}"
         self.ca_pem = files.ca.read_bytes()
         self.admin_kubeconfig, self.least_kubeconfig = files.admin, files.least
+        self.audit_log = self.directory / audit.LOG
         member = f"kubewright-{secrets.token_hex(8)}"
         flags = _etcd_flags(self.directory, member, client_port=client, peer_port=peer)
         etcd = tools.ETCD.name
@@ -206,6 +213,8 @@ class Cluster:
         flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
         if self._runs_jobs:
             flags += jobs.api_server_flags(located[name].version)
+        if self._records_calls:
+            flags += audit.flags(self.directory)
 
         def start_api_server() -> None:
             command: list[str | pathlib.Path] = [located[name].path, *flags, *self._flags]

@@ -16,9 +16,9 @@ from typing import TypeVar
 import rich.console
 import rich.progress
 
-from controllers import devcluster, kube
+from controllers import devcluster
 from controllers.agentctl.dev import local_platform
-from tests.support import run_sweeps
+from tests.support import accounts, run_sweeps
 from tests.support.fault_proxy import Proxy
 from tests.support.run_sweeps import Bench
 
@@ -40,7 +40,7 @@ async def opened() -> AsyncIterator[Bench]:
         scratch = pathlib.Path(name) / "kubeconfigs"
         scratch.mkdir()
         async with (
-            kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as client,
+            accounts.Admin.from_kubeconfig(cluster.admin_kubeconfig) as client,
             Proxy(cluster.admin_kubeconfig) as proxy,
         ):
             yield Bench(cluster, client, proxy, scratch)

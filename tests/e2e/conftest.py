@@ -1,10 +1,12 @@
 """The platform on a real API server: CRDs installed, the webhook server running as a process."""
 
+import asyncio
 import contextlib
 import dataclasses
 import functools
 import itertools
 import pathlib
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,6 +18,8 @@ import crds
 from controllers import devcluster, kube
 from controllers.agentctl.dev import local_platform
 from controllers.devcluster import pytest_plugin
+from tests.support import accounts
+from webhooks.deployment import rights
 
 COUNTER = itertools.count()
 
@@ -37,23 +41,55 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class WebhookServer:
-    """``webhooks serve crds:api --install`` as users run it; can be stopped and started again."""
+    """``webhooks serve crds:api`` with the chart's rights; can be stopped and started again."""
 
     def __init__(self, cluster: devcluster.Cluster, directory: pathlib.Path, storage: str) -> None:
         self.cluster, self.directory, self.storage = cluster, directory, storage
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
-        """Start and wait for the line that says it serves; a second start takes the same port."""
+    def install(self) -> None:
+        """Install what calls the server, as a hook of the chart does, and make its account."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.port = _free_port()
+        url = f"https://127.0.0.1:{self.port}"
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "webhooks", "install", "crds:api", "--url", url),
+                *("--storage", self.storage, "--kubeconfig", str(self.cluster.admin_kubeconfig)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        self.kubeconfig.write_text(accounts.kubeconfig(self.cluster, asyncio.run(self._token())))
+
+    @property
+    def kubeconfig(self) -> pathlib.Path:
+        """Of the server's account."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def home(self) -> str:
+        """The namespace of the account."""
+        return f"{self.storage}-webhooks"
+
+    async def _token(self) -> str:
+        async with kube.Client.from_kubeconfig(self.cluster.admin_kubeconfig) as client:
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.home}}
+            await client.create(kube.NAMESPACES, body)
+            return await accounts.token(
+                client, rights.WEBHOOK, home=self.home, objects=None, conditions=[rights.OWN_SECRET]
+            )
+
+    def start(self) -> None:
+        """Start and wait for the line that says it serves, always on the same port."""
         with (self.directory / "webhooks.log").open("a") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--install"),
+                    *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--publish-ca"),
                     *("--port", str(self.port), "--storage", self.storage, "--workers", "1"),
                     *("--cert-dir", str(self.directory / "certificates")),
-                    *("--kubeconfig", str(self.cluster.admin_kubeconfig)),
+                    *("--kubeconfig", str(self.kubeconfig)),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -62,7 +98,6 @@ class WebhookServer:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("serving "), (self.directory / "webhooks.log").read_text()[-4000:]
-        self.port = int(line.rsplit(":", 1)[1])
 
     def stop(self) -> int:
         """Send SIGTERM; the exit code."""
@@ -121,6 +156,7 @@ class Servers:
             name = f"stored-as-{storage}"
             cluster = self._stack.enter_context(self._cluster(name))
             found = WebhookServer(cluster, self._folder(name), storage)
+            found.install()
             found.start()
             self._stack.callback(found.stop)
             self._found[storage] = found
@@ -161,7 +197,13 @@ def served_cluster(
 
 
 @pytest.fixture
-async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
+async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[accounts.Admin]:
     """A client of it."""
-    async with kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
+    async with accounts.Admin.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
         yield opened
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

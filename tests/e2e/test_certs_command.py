@@ -12,6 +12,7 @@ import pytest_asyncio
 import crds
 from certs import rotation_secret
 from controllers import devcluster, kube
+from controllers.devcluster import pytest_plugin
 from tests.support import forked_commands, rotations
 
 pytestmark = pytest.mark.e2e
@@ -47,10 +48,12 @@ class Commands:
 
 @pytest_asyncio.fixture(scope="module")
 async def commands(
-    commands: forked_commands.Commands, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    commands: forked_commands.Commands,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Commands]:
     directory = tmp_path_factory.mktemp("replicas")
-    with devcluster.Cluster() as cluster:
+    with pytest_plugin.running(request, "certs") as cluster:
         async with rotations.deployed(cluster, directory, count=2) as (_, client):
             yield Commands(cluster, client, commands, directory)
 

@@ -9,6 +9,7 @@ from controllers import devcluster, kube, manager
 from controllers.runs import caches, projections
 from controllers.runs.runtimes.base import Ref, RuntimeFault, Stage, Work
 from controllers.runs.runtimes.jobs.job import JobRuntime
+from tests.support import accounts
 from tests.support.run_platform import SECONDS, new_manager, new_place, running
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +20,7 @@ NOBODY = kube.Client.from_kubeconfig("/none")
 
 @pytest.fixture
 async def failed(
-    served_cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: accounts.Admin
 ) -> AsyncIterator[tuple[manager.Manager, Ref]]:
     """A controller that followed a Job of two pods to its end."""
     place = await new_place(served_cluster, client, seconds="0.2", exit_code="3")

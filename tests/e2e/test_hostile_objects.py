@@ -17,20 +17,27 @@ from controllers import devcluster, kube, ledger
 from controllers.runs import naming, projections
 from controllers.runs.planner import deletion
 from controllers.runs.references import work_records
-from tests.support import custom_bench, run_platform, tenants
-from tests.support.run_platform import Place, eventually, new_manager, new_place, running
+from tests.support import accounts, custom_bench, run_platform, tenants
+from tests.support.run_platform import (
+    Place,
+    eventually,
+    new_manager,
+    new_place,
+    new_wide_place,
+    running,
+)
 from tests.support.runtime_bench import Behaviour
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-async def place(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+async def place(served_cluster: devcluster.Cluster, client: accounts.Admin) -> Place:
     return await new_place(served_cluster, client, seconds="0.3")
 
 
 @contextlib.asynccontextmanager
-async def lenient_schema(client: kube.Client) -> AsyncIterator[None]:
+async def lenient_schema(client: accounts.Admin) -> AsyncIterator[None]:
     """A CRD that lets anything be a run's priority, as a later version of it might."""
     name = f"{projections.RUNS.plural}.{projections.RUNS.group}"
     crd = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, name)
@@ -52,7 +59,7 @@ async def lenient_schema(client: kube.Client) -> AsyncIterator[None]:
         await replace(known)
 
 
-async def test_run_that_cannot_be_read_stops_no_other(place: Place, client: kube.Client) -> None:
+async def test_run_that_cannot_be_read_stops_no_other(place: Place, client: accounts.Admin) -> None:
     """It is named by an Event and counted, and is carried out once it can be read."""
     await place.agent()
     controller = new_manager(place)
@@ -102,9 +109,12 @@ async def forged(place: Place, name: str, **status: Any) -> None:
     )
 
 
-async def test_forged_status_suspends_no_job_of_another(place: Place, client: kube.Client) -> None:
+async def test_forged_status_suspends_no_job_of_another(
+    served_cluster: devcluster.Cluster, client: accounts.Admin
+) -> None:
     """Neither the Job that it names, nor one that has the name that a Job of the run would have."""
-    victims = await new_place(place.cluster, client, seconds="never")
+    place = await new_wide_place(served_cluster, client, seconds="0.3")
+    victims = await new_place(served_cluster, client, seconds="never")
     containers = [{"name": "c", "image": "none"}]
     spec = {"template": {"spec": {"restartPolicy": "Never", "containers": containers}}}
     await victims.make(projections.JOBS, "payroll", spec)
@@ -126,7 +136,7 @@ async def test_forged_status_suspends_no_job_of_another(place: Place, client: ku
 
 
 async def test_forged_status_frees_no_slot_of_a_job_that_works(
-    served_cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: accounts.Admin
 ) -> None:
     place = await new_place(served_cluster, client, seconds="never")
     await place.agent()
@@ -166,7 +176,7 @@ async def known(place: Place) -> list[tuple[str, str]]:
 
 
 async def test_slot_of_work_at_an_endpoint_is_held_until_that_was_seen_to_end(
-    place: Place, client: kube.Client, endpoint: custom_bench.CustomBench
+    place: Place, client: accounts.Admin, endpoint: custom_bench.CustomBench
 ) -> None:
     """A removed finalizer and a status that says that the run ended change nothing."""
     await place.agent()
@@ -206,7 +216,7 @@ async def test_slot_of_work_at_an_endpoint_is_held_until_that_was_seen_to_end(
 
 async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
     place: Place,
-    client: kube.Client,
+    client: accounts.Admin,
     endpoint: custom_bench.CustomBench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -253,7 +263,7 @@ async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
 
 
 async def test_record_that_was_left_behind_is_removed(
-    place: Place, client: kube.Client, endpoint: custom_bench.CustomBench
+    place: Place, client: accounts.Admin, endpoint: custom_bench.CustomBench
 ) -> None:
     adapter = endpoint.adapter()
     key, work = endpoint.work(Behaviour.SUCCEEDS)
@@ -274,7 +284,7 @@ def bomb() -> str:
 
 
 async def test_condition_that_takes_gigabytes_fails_its_run_and_no_other(
-    served_cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: accounts.Admin
 ) -> None:
     report = json.dumps({"status": "succeeded", "exitCode": 0, "loopControl": {"left": 1}})
     place = await new_place(served_cluster, client, seconds="0.2", message=report)

@@ -8,6 +8,7 @@ import pytest
 from controllers import devcluster, kube
 from controllers.runs import naming, projections
 from controllers.runs.runtimes.jobs import job
+from tests.support import accounts
 from tests.support.run_platform import (
     SECONDS,
     Place,
@@ -29,7 +30,7 @@ LOST = {
 
 
 @pytest.fixture
-async def endless(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+async def endless(served_cluster: devcluster.Cluster, client: accounts.Admin) -> Place:
     return await new_place(served_cluster, client, seconds="never")
 
 

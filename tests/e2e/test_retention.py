@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from controllers import kube
+from controllers.agentctl.chart import rights as matrix
 from controllers.kube import JSON
 from controllers.runs import naming, projections
 from controllers.runs.retention import retention_controller, retention_policy
@@ -19,7 +20,7 @@ from controllers.runs.retention.archive import Archive, Archived, ArchiveError, 
 from controllers.runs.retention.retention_controller import Report, RetentionController
 from controllers.runs.retention.retention_policy import Limits
 from tests.e2e.conftest import Platform
-from tests.support import manifests
+from tests.support import accounts, manifests
 
 pytestmark = pytest.mark.e2e
 
@@ -140,7 +141,19 @@ class Runs:
 
 @pytest.fixture
 async def runs(platform: Platform, tmp_path: pathlib.Path) -> AsyncIterator[Runs]:
-    async with Faulty.from_kubeconfig(platform.cluster.admin_kubeconfig) as client:
+    home, directory = f"{platform.namespace}-home", platform.cluster.directory
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}
+    await platform.client.create(kube.NAMESPACES, body)
+    token = await accounts.token(
+        platform.client,
+        matrix.CONTROLLER,
+        home=home,
+        objects=platform.namespace,
+        conditions=[matrix.RETENTION],
+    )
+    kubeconfig = directory / f"{home}.kubeconfig"
+    kubeconfig.write_text(accounts.kubeconfig(platform.cluster, token))
+    async with Faulty.from_kubeconfig(kubeconfig) as client:
         made = Runs(platform, client, tmp_path / "archive")
         yield made
         # What is held would hold the deletion of its CRD as well.
@@ -443,7 +456,7 @@ async def test_run_that_is_nested_too_deeply_does_not_stop_the_others(runs: Runs
     nested = b"[" * 980 + b"]" * 980
     body = json.dumps(value).encode().replace(b'{"a": 0}', b'{"a": ' + nested + b"}")
     path = projections.RUNS.path(runs.platform.namespace)
-    await runs.client.body(kube.Request("POST", path, (), "application/json", body))
+    await runs.platform.client.body(kube.Request("POST", path, (), "application/json", body))
     await runs.make_all({f"r{at}": {} for at in range(10) if at != 5})
     status = {"status": {"phase": "Failed", "completionTime": "2026-01-01T00:00:00Z"}}
     request = kube.Request(
@@ -453,7 +466,7 @@ async def test_run_that_is_nested_too_deeply_does_not_stop_the_others(runs: Runs
         "application/merge-patch+json",
         json.dumps(status).encode(),
     )
-    await runs.client.body(request)
+    await runs.platform.client.body(request)
     await runs.change("r6", {"spec": {"retention": FOREVER}})
 
     report = await runs.round()

@@ -13,6 +13,7 @@ import pytest
 
 from certs import rotation_secret
 from controllers import devcluster, kube
+from controllers.devcluster import pytest_plugin
 from tests.support import depth, hostile, rotations
 from tests.support.traffic import Traffic
 
@@ -27,9 +28,9 @@ STARTING_AT_ONCE = 5 if depth.DEEP else 3
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[devcluster.Cluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[devcluster.Cluster]:
     """One of its own: what is installed here calls servers that are gone afterwards."""
-    with devcluster.Cluster() as found:
+    with pytest_plugin.running(request, "rotation") as found:
         yield found
 
 

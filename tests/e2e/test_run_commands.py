@@ -22,7 +22,7 @@ from certs import authority
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import naming, projections
-from tests.support import bare
+from tests.support import accounts, bare
 from tests.support.forked_commands import Commands
 from tests.support.run_platform import Place, new_place
 
@@ -81,7 +81,7 @@ class World:
         log = self.folder / f"{name}.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *(AGENTCTL, "controller", "--kubeconfig", str(self.place.cluster.admin_kubeconfig)),
+                *(AGENTCTL, "controller", "--kubeconfig", str(self.place.kubeconfig)),
                 *("--home", self.place.home, "--namespace", self.place.namespace),
                 *("--identity", name, "--image", "runner", *HURRIED, *options),
                 stdout=asyncio.subprocess.PIPE,
@@ -152,8 +152,8 @@ ENDLESS = ("--runtime-config", behaving(seconds="never"))
 
 
 @pytest_asyncio.fixture(scope="module")
-async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
-    async with kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
+async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[accounts.Admin]:
+    async with accounts.Admin.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
         yield opened
 
 
@@ -161,7 +161,7 @@ async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Clien
 async def world(
     commands: Commands,
     served_cluster: devcluster.Cluster,
-    client: kube.Client,
+    client: accounts.Admin,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     """With a controller that lets each agent have one run in flight."""
@@ -453,7 +453,7 @@ class Kubelet:
 @pytest_asyncio.fixture(scope="module")
 async def kubelet(
     served_cluster: devcluster.Cluster,
-    client: kube.Client,
+    client: accounts.Admin,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Kubelet]:
     """Logs of pods on the node that is not there."""
@@ -554,7 +554,7 @@ async def test_run_without_pods_shows_what_is_known(world: World) -> None:
 async def test_local_runs_have_their_logs_in_workspaces(
     commands: Commands,
     served_cluster: devcluster.Cluster,
-    client: kube.Client,
+    client: accounts.Admin,
     tmp_path: pathlib.Path,
 ) -> None:
     place = await new_place(served_cluster, client)
@@ -588,13 +588,13 @@ async def test_local_runs_have_their_logs_in_workspaces(
 
 
 async def test_controller_needs_no_place_to_write_and_nobody_it_knows(
-    served_cluster: devcluster.Cluster, client: kube.Client, tmp_path: pathlib.Path
+    served_cluster: devcluster.Cluster, client: accounts.Admin, tmp_path: pathlib.Path
 ) -> None:
     place = await new_place(served_cluster, client)
     command = bare.command(
         *(AGENTCTL, "controller", "--home", place.home, "--namespace", place.namespace),
         *("--identity", "bare", "--image", "runner", *HURRIED),
-        KUBECONFIG=str(place.cluster.admin_kubeconfig),
+        KUBECONFIG=str(place.kubeconfig),
     )
 
     with (tmp_path / "log").open("wb") as log:
@@ -615,7 +615,7 @@ async def test_controller_needs_no_place_to_write_and_nobody_it_knows(
 async def test_replicas_stand_by_hand_over_and_end_when_the_lease_is_lost(
     commands: Commands,
     served_cluster: devcluster.Cluster,
-    client: kube.Client,
+    client: accounts.Admin,
     tmp_path: pathlib.Path,
 ) -> None:
     world = World(await new_place(served_cluster, client), tmp_path, commands)

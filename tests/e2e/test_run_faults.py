@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controllers import devcluster, kube
+from controllers import devcluster
 from controllers.runs import projections
 from tests.bench import prove_limits
-from tests.support import depth, run_invariants, run_sweeps
+from tests.support import accounts, depth, run_invariants, run_sweeps
 from tests.support.fault_proxy import Proxy
 from tests.support.run_invariants import Count, Event
 from tests.support.run_scenario import LIMITS
@@ -22,7 +22,7 @@ RUNS = 40 if depth.DEEP else 20
 @pytest.fixture
 async def bench(served_cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
     async with (
-        kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as client,
+        accounts.Admin.from_kubeconfig(served_cluster.admin_kubeconfig) as client,
         Proxy(served_cluster.admin_kubeconfig) as proxy,
     ):
         yield Bench(served_cluster, client, proxy, tmp_path)

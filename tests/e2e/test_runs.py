@@ -11,7 +11,7 @@ from controllers import devcluster, kube, ledger
 from controllers.runs import naming, projections
 from controllers.runs.slots import slot_allocator
 from controllers.runs.work import work_reader
-from tests.support import run_platform
+from tests.support import accounts, run_platform
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 from tests.support.situations import trials
 from tests.support.situations.table import SITUATIONS
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-async def place(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+async def place(served_cluster: devcluster.Cluster, client: accounts.Admin) -> Place:
     return await new_place(served_cluster, client, seconds="0.3")
 
 
 @pytest.fixture
-async def endless(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+async def endless(served_cluster: devcluster.Cluster, client: accounts.Admin) -> Place:
     return await new_place(served_cluster, client, seconds="never")
 
 
@@ -65,7 +65,7 @@ async def test_run_becomes_a_job_and_succeeds(place: Place) -> None:
 
 
 async def test_agent_that_fails_is_tried_again_as_its_agent_says(
-    served_cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: accounts.Admin
 ) -> None:
     report = json.dumps({"status": "failed", "exitCode": 3, "error": "the tests fail"})
     place = await new_place(served_cluster, client, seconds="0.1", exit_code="3", message=report)
@@ -248,7 +248,7 @@ async def test_steps_run_one_after_the_other(place: Place) -> None:
 
 
 async def test_step_is_repeated_while_its_condition_holds(
-    served_cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: accounts.Admin
 ) -> None:
     report = json.dumps({"status": "succeeded", "exitCode": 0, "loopControl": {"left": 3}})
     place = await new_place(served_cluster, client, seconds="0.1", message=report)

@@ -19,9 +19,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import crds
 from certs import rotation_secret
 from controllers import devcluster, kube
-from tests.support import hostile, replicas
+from tests.support import accounts, hostile, replicas
 from tests.support.traffic import Failed, Traffic
 from webhooks.cluster import install
+from webhooks.deployment import rights
 
 NAMESPACE, SECRET = "agents", "webhooks"
 HOLD_SECONDS = 3.0
@@ -67,6 +68,7 @@ class Deployment:
 
     def __init__(self, cluster: devcluster.Cluster, directory: pathlib.Path) -> None:
         self.cluster, self._directory = cluster, directory
+        self.kubeconfig = directory / "kubeconfig"
         self.balancer = replicas.Balancer()
         self._number = 0
 
@@ -76,7 +78,7 @@ class Deployment:
         found = await replicas.started(
             self._directory,
             f"replica-{self._number}",
-            *("--kubeconfig", str(self.cluster.admin_kubeconfig), "--workers", "1"),
+            *("--kubeconfig", str(self.kubeconfig), "--workers", "1"),
             *("--cert-secret", f"{NAMESPACE}/{SECRET}"),
             *("--cert-hold", str(HOLD_SECONDS), "--cert-lease", str(LEASE_SECONDS)),
             *options,
@@ -89,7 +91,10 @@ class Deployment:
 async def deployed(
     cluster: devcluster.Cluster, directory: pathlib.Path, count: int = REPLICAS
 ) -> AsyncIterator[tuple[Deployment, kube.Client]]:
-    """A deployment whose replicas all start at once, on a cluster that knows no authority."""
+    """A deployment whose replicas all start at once, on a cluster that knows no authority.
+
+    They have the rights of the chart.
+    """
     found = Deployment(cluster, directory)
     async with (
         kube.Client.from_kubeconfig(cluster.admin_kubeconfig, on_warning=lambda _: None) as client,
@@ -98,6 +103,15 @@ async def deployed(
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         with contextlib.suppress(kube.AlreadyExistsError):
             await client.create(kube.NAMESPACES, body)
+        token = await accounts.token(
+            client,
+            rights.WEBHOOK,
+            home=NAMESPACE,
+            objects=None,
+            conditions=[rights.SELF_MANAGED],
+            secret=SECRET,
+        )
+        found.kubeconfig.write_text(accounts.kubeconfig(cluster, token))
         await install.install(client, crds.api, base_url=f"https://127.0.0.1:{port}", ca_pem=None)
         try:
             await asyncio.gather(*(found.add() for _ in range(count)))

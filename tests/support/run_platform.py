@@ -5,15 +5,18 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from controllers import devcluster, kube, ledger, manager
+from controllers.agentctl.chart import rights as matrix
 from controllers.devcluster import jobs
 from controllers.runs import projections
 from controllers.runs.runtimes.jobs import job
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from crds.admission.settings import Pods, Settings
+from tests.support import accounts
 
 SECONDS = 120.0
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
@@ -44,6 +47,10 @@ class Place:
     cluster: devcluster.Cluster
     namespace: str
     home: str
+    controller: kube.Client | None = None
+    """With exactly the rights of a controller; None where nobody judges rights."""
+    kubeconfig: pathlib.Path = pathlib.Path()
+    """Of the controller."""
 
     async def make(self, resource: kube.Resource, name: str, spec: dict[str, Any]) -> kube.JSON:
         """Create an object in the namespace."""
@@ -128,8 +135,28 @@ def run_spec(**spec: Any) -> dict[str, Any]:
     }
 
 
-async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviour: str) -> Place:
-    """A place whose pods behave so: ``seconds``, ``exit_code``, ``message``."""
+async def new_place(cluster: devcluster.Cluster, client: accounts.Admin, **behaviour: str) -> Place:
+    """A place whose pods behave so: ``seconds``, ``exit_code``, ``message``.
+
+    Its controllers have the rights of the chart, in its namespace.
+    """
+    return await _place(cluster, client, behaviour, is_everywhere=False)
+
+
+async def new_wide_place(
+    cluster: devcluster.Cluster, client: accounts.Admin, **behaviour: str
+) -> Place:
+    """One whose controllers have these rights in all namespaces."""
+    return await _place(cluster, client, behaviour, is_everywhere=True)
+
+
+async def _place(
+    cluster: devcluster.Cluster,
+    client: accounts.Admin,
+    behaviour: Mapping[str, str],
+    *,
+    is_everywhere: bool,
+) -> Place:
     number = next(_numbers)
     annotations = {
         f"{jobs.ANNOTATIONS}{name.replace('_', '-')}": value for name, value in behaviour.items()
@@ -143,7 +170,11 @@ async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviou
                 "metadata": {"name": name, "annotations": added},
             },
         )
-    return Place(client, cluster, f"team-{number}", f"home-{number}")
+    objects, home = f"team-{number}", f"home-{number}"
+    controller, kubeconfig = await client.account(
+        cluster, matrix.CONTROLLER, home=home, objects=None if is_everywhere else objects
+    )
+    return Place(client, cluster, objects, home, controller, kubeconfig)
 
 
 HURRIED: Final = kube.Timing(lease_seconds=4, renew_seconds=3, retry_seconds=0.4)
@@ -177,7 +208,7 @@ def new_manager(
 ) -> manager.Manager:
     """A controller for a place."""
     return manager.Manager(
-        client or place.client,
+        client or place.controller or place.client,
         identity,
         lambda *given: [*runtimes(*given), *more_runtimes],
         manager.Options(

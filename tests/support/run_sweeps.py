@@ -6,7 +6,7 @@ import pathlib
 from typing import Final, Literal
 
 from controllers import devcluster, kube
-from tests.support import run_scenario
+from tests.support import accounts, run_scenario
 from tests.support.fault_proxy import Port, Proxy
 from tests.support.faults import CrashAt, Plan, Rates
 from tests.support.run_invariants import Witness
@@ -31,7 +31,7 @@ class Bench:
     """
 
     cluster: devcluster.Cluster
-    client: kube.Client
+    client: accounts.Admin
     proxy: Proxy
     scratch: pathlib.Path
 
@@ -80,7 +80,7 @@ async def crashed(bench: Bench, number: int, when: When) -> tuple[bool, Found]:
         was_crashed = port.crashed.is_set()
         crash.cancel()
         await _over(task)
-        second = asyncio.create_task(_restarted(place, bench.client))
+        second = asyncio.create_task(_restarted(place, place.controller))
         found = await settled
         await _over(second)
         return was_crashed, found
@@ -114,7 +114,7 @@ async def _late(place: Place) -> None:
     await place.agent("three")
 
 
-async def _restarted(place: Place, client: kube.Client) -> None:
+async def _restarted(place: Place, client: kube.Client | None) -> None:
     """A controller that is started again when it lost its Lease, as a Deployment does."""
     number = 0
     while True:

@@ -15,6 +15,7 @@ from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import naming, projections
 from controllers.runs.runtimes.base import HELD_SECONDS
+from tests.support import accounts
 from tests.support.situations import world as worlds
 from tests.support.situations.given import RUN, RuntimeName
 from tests.support.situations.happenings import Told, contradictions, state
@@ -78,7 +79,7 @@ class Bench:
     """
 
     cluster: devcluster.Cluster
-    client: kube.Client
+    client: accounts.Admin
     folder: pathlib.Path
     raised: dict[str, list[str]] = dataclasses.field(
         default_factory=lambda: collections.defaultdict(list)
@@ -122,7 +123,7 @@ class _Raised(logging.Handler):
 @contextlib.asynccontextmanager
 async def opened(cluster: devcluster.Cluster, folder: pathlib.Path) -> AsyncIterator[Bench]:
     """A bench on a cluster in which Jobs run and the platform's API is served."""
-    async with kube.Client.from_kubeconfig(
+    async with accounts.Admin.from_kubeconfig(
         cluster.admin_kubeconfig, on_warning=lambda _: None
     ) as client:
         bench = Bench(cluster, client, folder)

@@ -15,7 +15,7 @@ from controllers import devcluster, kube, ledger
 from controllers.agentctl.controller import runtimes
 from controllers.runs import naming, projections
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
-from tests.support import run_platform
+from tests.support import accounts, run_platform
 from tests.support.run_platform import Place
 from tests.support.situations.given import (
     MUTATED,
@@ -383,7 +383,7 @@ def _probe(policy: Policy) -> tuple[kube.Resource, dict[str, Any]]:
 @contextlib.asynccontextmanager
 async def opened(
     cluster: devcluster.Cluster,
-    client: kube.Client,
+    client: accounts.Admin,
     given: Given,
     runtime: RuntimeName,
     folder: pathlib.Path,
