@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import crds
-from controllers import devcluster, kube
+from controllers import devcluster, kube, manager
 from controllers.agentctl.dev import local_platform
 from controllers.agentctl.diagnose.observation import Mode, Reading, Snapshot, Values
 from controllers.agentctl.diagnose.reading import reader
 from controllers.process import owned_processes
 from crds import hub
 from schemagen import yaml
+from tests.support.run_platform import eventually
 from webhooks.cluster import api_resources
 from webhooks.development import local_server
 
@@ -93,6 +94,8 @@ async def installed(cluster: devcluster.Cluster, folder: pathlib.Path) -> AsyncI
         fresh = await snapshot(client, "pre")
         with local_platform.webhook_server(cluster, folder):
             running = _controller(cluster, folder)
+            # A controller is ready before it leads; the ledger is written by the leader.
+            await eventually(lambda: _has_ledger(client), expected=True)
             empty = await snapshot(client, "installed")
             seen = await _populated(client, empty)
             world = World(cluster, client, folder, fresh, empty, seen, running)
@@ -104,6 +107,14 @@ async def installed(cluster: devcluster.Cluster, folder: pathlib.Path) -> AsyncI
 
 def _controller(cluster: devcluster.Cluster, folder: pathlib.Path) -> local_server.Running:
     return local_platform.start_controller(cluster, folder, folder / "workspaces")
+
+
+async def _has_ledger(client: kube.Client) -> bool:
+    try:
+        await client.get(kube.CONFIG_MAPS, manager.LEDGER, namespace=local_platform.HOME)
+    except kube.NotFoundError:
+        return False
+    return True
 
 
 async def _populated(client: kube.Client, seen: Snapshot) -> Snapshot:
