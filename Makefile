@@ -77,7 +77,7 @@ image:  ## Build the images kubewright/agents and kubewright/agent-runner with D
 
 FILL := PYTHON=$(CURDIR)/$(BIN)/python .image/fill
 # As the images are filled without Docker; the base image has an SBOM of its own.
-sbom: judge  ## Write the SPDX documents of wheel and images to dist/sbom (2 minutes)
+sbom: judge  ## Write the SPDX documents of wheel and images to dist/sbom (a minute)
 	@rm -rf build/sbom && mkdir -p build/sbom dist/sbom
 	@KUBEWRIGHT_JUDGE=$$($(BIN)/python -m controllers.devcluster judge | tail -n 1) \
 	  $(BIN)/python -m hatchling build --target wheel --directory build/sbom > /dev/null

@@ -34,6 +34,14 @@ Home: TypeAlias = Annotated[
     str, typer.Option(help="Namespace with the controller's Lease and ledger.")
 ]
 DEFAULT_HOME = "agents"
+OneNamespace: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="Only objects in this namespace. \\[default: all]"),
+]
+Deadline: TypeAlias = Annotated[
+    float, typer.Option(help="Seconds for each part of the cluster that is read.")
+]
+DEFAULT_DEADLINE = 10.0
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:

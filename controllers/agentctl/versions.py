@@ -9,7 +9,9 @@ from controllers.agentctl.exits import Exit
 from controllers.kube import responses
 
 DEPLOYMENTS: Final = kube.Resource("apps", "v1", "deployments", "Deployment")
-COMPONENTS: Final = "app.kubernetes.io/component in (controller,webhook)"
+COMPONENT: Final = "app.kubernetes.io/component"
+"""Label with the component that an object belongs to."""
+COMPONENTS: Final = f"{COMPONENT} in (controller,webhook)"
 """Selects the Deployments of the platform, and their pods."""
 _LABEL: Final = "app.kubernetes.io/version"
 

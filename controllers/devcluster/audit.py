@@ -61,9 +61,7 @@ class Call:
     is_denied: bool
 
     def __str__(self) -> str:
-        target = f"{self.resource}.{self.group}" if self.group else self.resource
-        name = f" {self.name}" if self.name else ""
-        return f"{self.verb} {target}{name}{f' in {self.namespace}' if self.namespace else ''}"
+        return _text(self)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,9 +83,7 @@ class Grant:
     name: str = ""
 
     def __str__(self) -> str:
-        target = f"{self.resource}.{self.group}" if self.group else self.resource
-        name = f" {self.name}" if self.name else ""
-        return f"{self.verb} {target}{name}{f' in {self.namespace}' if self.namespace else ''}"
+        return _text(self)
 
     def covers(self, call: Call) -> bool:
         """Whether a call needs this grant, or another one like it."""
@@ -111,6 +107,12 @@ class Report:
 
     denied: tuple[str, ...]
     unused: tuple[str, ...]
+
+
+def _text(action: Call | Grant) -> str:
+    target = f"{action.resource}.{action.group}" if action.group else action.resource
+    name = f" {action.name}" if action.name else ""
+    return f"{action.verb} {target}{name}{f' in {action.namespace}' if action.namespace else ''}"
 
 
 def flags(directory: pathlib.Path) -> list[str]:
@@ -189,7 +191,7 @@ def grants(objects: Iterable[Any], namespace: str, account: str) -> Iterator[Gra
     subject = {"kind": "ServiceAccount", "namespace": namespace, "name": account}
     roles = {_key(value): value.get("rules") or () for value in listed}
     for binding in listed:
-        if not any(subject.items() <= one.items() for one in binding.get("subjects") or ()):
+        if not any(subject.items() <= entry.items() for entry in binding.get("subjects") or ()):
             continue
         where, role = binding["metadata"].get("namespace", ""), binding["roleRef"]
         owner = where if role["kind"] == "Role" else ""

@@ -24,10 +24,11 @@ _ATTEMPTS: Final = 10
 
 log = structlog.get_logger("webhooks")
 
-_CONFIGURATIONS: Final = {
+CONFIGURATIONS: Final = {
     "MutatingWebhookConfiguration": kube.MUTATING_WEBHOOK_CONFIGURATIONS,
     "ValidatingWebhookConfiguration": kube.VALIDATING_WEBHOOK_CONFIGURATIONS,
 }
+"""The webhook configurations, by kind."""
 
 POLICIES: Final = {
     "ValidatingAdmissionPolicy": kube.VALIDATING_ADMISSION_POLICIES,
@@ -163,7 +164,7 @@ async def install_configurations(
     manifests = {
         manifest["kind"]: manifest for manifest in configuration.configurations(api, client_config)
     }
-    for kind, resource in _CONFIGURATIONS.items():
+    for kind, resource in CONFIGURATIONS.items():
         if kind in manifests:
             await _apply(client, resource, manifests[kind])
         else:

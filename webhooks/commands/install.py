@@ -101,7 +101,7 @@ def _is_safe(
             f"{'; '.join(report.problems)}; nothing was changed. Have the objects readable, or "
             "install without --preflight"
         )
-    errors = [one for one in report.findings if one.level is findings.Level.ERROR]
+    errors = [problem for problem in report.findings if problem.level is findings.Level.ERROR]
     for finding in errors:
         where = ": ".join(filter(None, (finding.subject, finding.path)))
         typer.echo(f"{where}: {finding.message} ({finding.rule})", err=True)

@@ -28,6 +28,8 @@ def write(path: pathlib.Path, report: Report) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
+            # A file that was there keeps its mode otherwise.
+            os.fchmod(descriptor, 0o600)
             file.write(content)
     except OSError as error:
         raise CommandError(

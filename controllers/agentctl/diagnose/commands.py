@@ -21,18 +21,9 @@ def diagnose(
     show_list: Annotated[
         bool, typer.Option("--list", help="Print the checks, and run none.")
     ] = False,
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            "--namespace",
-            "-n",
-            help="Only objects in this namespace. \\[default: all]",
-        ),
-    ] = None,
+    namespace: options.OneNamespace = None,
     home: options.Home = options.DEFAULT_HOME,
-    deadline: Annotated[
-        float, typer.Option(help="Seconds for each part of the cluster that is read.")
-    ] = 10.0,
+    deadline: options.Deadline = options.DEFAULT_DEADLINE,
     bundle: Annotated[
         pathlib.Path | None,
         typer.Option(help="File (.tar.gz) to write a redacted support archive to."),

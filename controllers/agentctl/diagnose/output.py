@@ -42,8 +42,8 @@ def _check_fields(outcome: Outcome) -> JSON:
         "runbook": check.runbook,
         "findings": [_finding_fields(outcome, finding) for finding in outcome.findings],
         "suppressed": [
-            {**_finding_fields(outcome, one.finding), "reason": one.reason}
-            for one in outcome.suppressed
+            {**_finding_fields(outcome, hidden.finding), "reason": hidden.reason}
+            for hidden in outcome.suppressed
         ],
     }
     problems = {"unread": outcome.unread, "crash": outcome.crash}
@@ -124,8 +124,8 @@ def _summary(report: Report) -> str:
 
 def junit(report: Report) -> str:
     """Return a report as JUnit, a test for each check; one that is not known counts as failed."""
-    found = [one for outcome in report.outcomes for one in _as_findings(outcome)]
-    with_findings = {one.rule for one in found}
+    found = [finding for outcome in report.outcomes for finding in _as_findings(outcome)]
+    with_findings = {finding.rule for finding in found}
     passed = [
         outcome.check.id for outcome in report.outcomes if outcome.check.id not in with_findings
     ]
@@ -134,7 +134,7 @@ def junit(report: Report) -> str:
         findings.Format.JUNIT,
         command=COMMAND,
         passed=passed,
-        case_of=lambda one: one.rule,
+        case_of=lambda finding: finding.rule,
     )
 
 

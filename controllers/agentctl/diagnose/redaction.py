@@ -4,13 +4,13 @@ Only named fields are kept; all others, such as prompts, parameters, variables a
 left out. Secrets are never read in the first place. Credentials in messages are masked as well.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from controllers import kube
 from controllers.ledger import encoding
+from schemagen import canonical
 from schemagen.problems import JSON
 
 MASK: Final = "[redacted]"
@@ -122,7 +122,7 @@ def _kept(value: Any) -> Any:
 def _scalars(item: Any) -> Any:
     """Return a value, or the scalars of a flat object such as those of a quota."""
     if isinstance(item, dict):
-        return {key: one for key, one in item.items() if not isinstance(one, dict | list)}
+        return {key: part for key, part in item.items() if not isinstance(part, dict | list)}
     return item
 
 
@@ -132,7 +132,7 @@ def _definition(value: kube.JSON) -> JSON:
     spec["versions"] = [
         {
             **{key: item for key, item in version.items() if key != "schema"},
-            "schemaDigest": hashlib.sha256(repr(version.get("schema")).encode()).hexdigest(),
+            "schemaDigest": canonical.digest(version.get("schema")),
         }
         for version in spec.get("versions") or ()
     ]
@@ -146,5 +146,5 @@ def _without_bundle(webhook: JSON) -> JSON:
     config = dict(webhook.get("clientConfig") or {})
     bundle = config.pop("caBundle", None)
     if bundle:
-        config["caBundleDigest"] = hashlib.sha256(str(bundle).encode()).hexdigest()
+        config["caBundleDigest"] = canonical.digest(bundle)
     return {**webhook, "clientConfig": config}

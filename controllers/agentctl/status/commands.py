@@ -11,15 +11,10 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Print it again whenever it has changed.")
     ] = False,
-    interval: Annotated[float, typer.Option(help="Seconds between two looks, for --watch.")] = 5.0,
-    namespace: Annotated[
-        str | None,
-        typer.Option("--namespace", "-n", help="Only objects in this namespace. \\[default: all]"),
-    ] = None,
+    interval: Annotated[float, typer.Option(help="Seconds between readings, for --watch.")] = 5.0,
+    namespace: options.OneNamespace = None,
     home: options.Home = options.DEFAULT_HOME,
-    deadline: Annotated[
-        float, typer.Option(help="Seconds for each part of the cluster that is read.")
-    ] = 10.0,
+    deadline: options.Deadline = options.DEFAULT_DEADLINE,
     output: Annotated[
         Literal["table", "json", "ndjson", "yaml"],
         typer.Option("--output", "-o", help="Output format; ndjson prints a document per line."),

@@ -33,6 +33,8 @@ _CHECKS: Final = (
     *("ledger-readable", "ledger-limits", "queue-moving"),
     *("memories-ready", "sources-ready", "sources-synced"),
 )
+# Every RuntimeType, in the order of the published API.
+_ADAPTERS: Final = ("workflow", "job", "temporal", "custom")
 _KNOWN_ELSEWHERE: Final = ("runtime_adapter:", "memory:", "source:")
 
 
@@ -191,8 +193,13 @@ class ControlPlaneStatus:
             yield f"certificate:{certificate.name}", "", certificate.status, message
         yield "queue", "", self.queue.status, self.queue.message
         for what, dependencies in (("memory", self.memories), ("source", self.sources)):
-            for one in dependencies:
-                yield f"{what}:{one.name}", one.namespace, one.status, one.message
+            for dependency in dependencies:
+                yield (
+                    f"{what}:{dependency.name}",
+                    dependency.namespace,
+                    dependency.status,
+                    dependency.message,
+                )
 
     @property
     def state(self) -> State:
@@ -297,7 +304,7 @@ def _controller(seen: Snapshot, judged: _Judged, leader: LeaderElection) -> Cont
 
 
 def _adapters(leader: LeaderElection) -> Iterator[RuntimeAdapterHealth]:
-    for name in ("workflow", "job", "temporal", "custom"):
+    for name in _ADAPTERS:
         if leader.status is State.HEALTHY:
             message = "known to the controller alone"
         else:

@@ -74,7 +74,7 @@ def _changes(live: JSON, expected: JSON) -> Iterator[Change]:
             continue
         for decided in definition_changes.of_version(old, version, expected):
             yield decided.change
-        schemas = [version_changes.schema_of(one) for one in (old, version)]
+        schemas = [version_changes.schema_of(side) for side in (old, version)]
         if canonical.dumps(schemas[0]) != canonical.dumps(schemas[1]):
             yield from schema_changes.compare(*schemas, version=version["name"])
 
@@ -122,7 +122,7 @@ def _stored_versions(seen: Snapshot) -> Iterator[Finding]:
             yield Finding(
                 subject=Subject.of(live),
                 message=f"expected objects stored in {_storage_of(live)}, got some that may still "
-                f"be stored in {', '.join(one for one in stored if one != _storage_of(live))}",
+                f"be stored in {', '.join(old for old in stored if old != _storage_of(live))}",
                 fix=f"agentctl migrate plan {name} shows the steps",
                 evidence=evidence,
                 severity=Severity.WARNING,

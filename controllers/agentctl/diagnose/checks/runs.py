@@ -163,7 +163,7 @@ def _moving(seen: Snapshot) -> Iterator[Finding]:
 
 def _wait(seen: Snapshot) -> Iterator[Finding]:
     queued = _queued(seen)
-    longest = max(queued, key=lambda one: one[2], default=None)
+    longest = max(queued, key=lambda waiting: waiting[2], default=None)
     if longest is not None and longest[2] >= _LONG_WAIT:
         run, _, waited = longest
         yield Finding(

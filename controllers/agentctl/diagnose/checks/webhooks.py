@@ -8,10 +8,12 @@ from controllers import kube
 from controllers.agentctl.diagnose.check import Check, Finding, Severity, Subject
 from controllers.agentctl.diagnose.observation import Snapshot
 from schemagen.problems import JSON
-from webhooks.cluster import findings, good_practice, lint
+from webhooks.cluster import findings, good_practice, install, lint
 
-_REPAIR: Final = "install the webhook configurations of this release: helm upgrade, or restart "
-_INSTALL: Final = f"{_REPAIR}webhooks serve --install"
+_INSTALL: Final = (
+    "install the webhook configurations of this release: helm upgrade, or restart webhooks serve "
+    "--install"
+)
 # Fields that decide which requests are reviewed, and what happens if they cannot be.
 _FIELDS: Final = ("rules", "matchConditions", "failurePolicy", "matchPolicy", "sideEffects")
 
@@ -56,30 +58,30 @@ def _practice(seen: Snapshot) -> Iterator[Finding]:
     own = {_key(value) for value in seen.expected_configurations}
     called = [value for value in seen.configurations.get() if _key(value) in own]
     for value in called:
-        for found in lint.findings([value], seen.now):
-            yield _of_lint(value, found, Severity(found.level))
+        for finding in lint.findings([value], seen.now):
+            yield _of_lint(value, finding, Severity(finding.level))
     for value in seen.definitions.get().values():
         # The API server has accepted it: to judge its schemas again would take half a second.
-        for found in good_practice.of_crd(value, seen.now):
-            yield _of_lint(value, found, Severity(found.level))
+        for rule in good_practice.of_crd(value, seen.now):
+            yield _of_lint(value, rule, Severity(rule.level))
 
 
 def _of_others(seen: Snapshot) -> Iterator[Finding]:
     own = {_key(value) for value in seen.expected_configurations}
     for value in seen.configurations.get():
         if _key(value) not in own:
-            for found in lint.findings([value], seen.now):
-                if found.level == "error":
-                    yield _of_lint(value, found, Severity.WARNING)
+            for finding in lint.findings([value], seen.now):
+                if finding.level == "error":
+                    yield _of_lint(value, finding, Severity.WARNING)
 
 
-def _of_lint(value: kube.JSON, found: findings.Finding, severity: Severity) -> Finding:
-    message = findings.printable(found.message)
+def _of_lint(value: kube.JSON, problem: findings.Finding, severity: Severity) -> Finding:
+    message = findings.printable(problem.message)
     return Finding(
         subject=Subject.of(value),
-        message=f"{found.field}: {message}" if found.field else message,
-        fix=f"see rule {found.rule} of `webhooks lint` in docs/webhooks.md",
-        evidence={"field": found.field, "rule": found.rule},
+        message=f"{problem.field}: {message}" if problem.field else message,
+        fix=f"see rule {problem.rule} of `webhooks lint` in docs/webhooks.md",
+        evidence={"field": problem.field, "rule": problem.rule},
         severity=severity,
     )
 
@@ -101,11 +103,7 @@ def _trusted(seen: Snapshot) -> Iterator[Finding]:
 
 _KINDS: Final = {
     resource.plural: resource.kind
-    for resource in (
-        kube.CUSTOM_RESOURCE_DEFINITIONS,
-        kube.MUTATING_WEBHOOK_CONFIGURATIONS,
-        kube.VALIDATING_WEBHOOK_CONFIGURATIONS,
-    )
+    for resource in (kube.CUSTOM_RESOURCE_DEFINITIONS, *install.CONFIGURATIONS.values())
 }
 
 

@@ -15,14 +15,14 @@ from typing import Final
 import crds
 from certs import injector
 from controllers import kube
+from controllers.agentctl import versions
 from controllers.agentctl.chart import rights
 from controllers.agentctl.diagnose.observation import AccessReview, Handshake, RoundTrip, Values
 from controllers.kube.auth import access
 from schemagen import yaml
-from webhooks.cluster import api_resources, ca_bundle_check
+from webhooks.cluster import api_resources, ca_bundle_check, install
 from webhooks.deployment.rights import INSTALL, WEBHOOK, Right
 
-COMPONENT: Final = "app.kubernetes.io/component"
 _OBJECT_NAME: Final = "kubewright-diagnose"
 _NOT_AUTHORIZED: Final = "cannot create resource"
 _SELF_REVIEWS: Final = kube.Resource(
@@ -51,6 +51,12 @@ _INSTALLED: Final = (
 )
 
 
+def resource(kind: str, version: str) -> kube.Resource:
+    """Return the resource of a kind of the platform in a version."""
+    (declared,) = (candidate for candidate in crds.api if candidate.name == kind)
+    return api_resources.resource_of(crds.api, declared, version)
+
+
 def sample(version: str, kind: str) -> kube.JSON:
     """Return the bundled sample of a kind in a version, to be created in a dry run."""
     folder = importlib.resources.files(crds) / "samples" / version
@@ -66,12 +72,14 @@ async def round_trip(
     Raises:
         kube.KubeError: The user may not create objects, or the API server cannot be reached.
     """
-    (declared,) = (candidate for candidate in crds.api if candidate.name == kind)
-    resource = api_resources.resource_of(crds.api, declared, version)
     sent = sample(version, kind)
     try:
         answer = await client.create(
-            resource, sent, namespace=namespace, dry_run=True, deadline_seconds=deadline_seconds
+            resource(kind, version),
+            sent,
+            namespace=namespace,
+            dry_run=True,
+            deadline_seconds=deadline_seconds,
         )
     except kube.ForbiddenError as error:
         if _NOT_AUTHORIZED in error.message:
@@ -107,16 +115,9 @@ def _targets(
 ) -> Iterator[tuple[injector.Target, kube.JSON]]:
     for name, value in definitions.items():
         yield injector.Target(kube.CUSTOM_RESOURCE_DEFINITIONS, name), value
-    resources = {
-        resource.kind: resource
-        for resource in (
-            kube.MUTATING_WEBHOOK_CONFIGURATIONS,
-            kube.VALIDATING_WEBHOOK_CONFIGURATIONS,
-        )
-    }
     for value in configurations:
         if value["metadata"]["name"] == crds.api.group:
-            yield injector.Target(resources[value["kind"]], crds.api.group), value
+            yield injector.Target(install.CONFIGURATIONS[value["kind"]], crds.api.group), value
 
 
 async def _handshake(targets: tuple[str, ...], host: str, port: int, bundle: str) -> Handshake:
@@ -185,7 +186,7 @@ def _users_of(deployments: Values, component: str) -> Iterator[tuple[str, str | 
     """Yield the service accounts of a component, and the namespace that it is restricted to."""
     for value in deployments:
         metadata = value["metadata"]
-        if (metadata.get("labels") or {}).get(COMPONENT) != component:
+        if (metadata.get("labels") or {}).get(versions.COMPONENT) != component:
             continue
         pod = value["spec"]["template"]["spec"]
         account = pod.get("serviceAccountName") or "default"
@@ -256,10 +257,10 @@ async def _decided(
 
 async def _decide(client: kube.Client, review: AccessReview) -> AccessReview:
     target, _, group = review.target.partition(".")
-    resource, _, subresource = target.partition("/")
+    plural, _, subresource = target.partition("/")
     attributes = {
         "group": group,
-        "resource": resource,
+        "resource": plural,
         "subresource": subresource,
         "verb": review.verb,
         "name": review.name,

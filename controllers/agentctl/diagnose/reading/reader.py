@@ -26,8 +26,7 @@ from controllers.agentctl.session import USER_AGENT
 from controllers.kube import requests, responses
 from controllers.runs import caches, naming, projections
 from crds import hub
-from schemagen.crd import definitions
-from webhooks.cluster import api_resources, configuration
+from webhooks.cluster import configuration
 
 T = TypeVar("T")
 # The first request decides whether the others are worth sending.
@@ -132,10 +131,7 @@ def _known(options: Options) -> dict[str, Any]:
         "namespace": options.namespace,
         "group": crds.api.group,
         "expected_definitions": {
-            crds.api.crd_name(kind): definitions.crd(
-                crds.api, kind, webhook=webhook(configuration.CONVERT)
-            )
-            for kind in crds.api
+            value["metadata"]["name"]: value for value in configuration.crds(crds.api, webhook)
         },
         "expected_configurations": tuple(configuration.configurations(crds.api, webhook)),
     }
@@ -158,19 +154,19 @@ class _Reader:
             return _without_cluster(self._options, version)
         parts: dict[str, asyncio.Task[Any]] = {}
         async with asyncio.TaskGroup() as group:
-            for name, part in self._parts(parts).items():
+            known = group.create_task(asyncio.to_thread(_known, self._options))
+            for name, part in self._parts(parts, known).items():
                 if self._options.is_read(name):
                     parts[name] = group.create_task(part())
-            known = await asyncio.to_thread(_known, self._options)
             local = await asyncio.to_thread(_local, self._options)
         read = {name: part.result() for name, part in parts.items()}
         unread = _unread(Reading(Unread("not read")))
-        return Snapshot(**{**unread, **known, **local, **read, "version": version})
+        return Snapshot(**{**unread, **known.result(), **local, **read, "version": version})
 
     def _parts(
-        self, parts: Mapping[str, asyncio.Task[Any]]
+        self, parts: Mapping[str, asyncio.Task[Any]], known: Awaitable[dict[str, Any]]
     ) -> dict[str, Callable[[], Coroutine[Any, Any, Any]]]:
-        """Return what is read; some parts wait for others."""
+        """Return what is read; some parts wait for others, or for what needs no cluster."""
         read, home = self.read, self._options.home
         everywhere = self._options.namespace
         return {
@@ -187,7 +183,7 @@ class _Reader:
             "round_trips": lambda: self._of_versions(
                 parts, self._round_trip, is_storage_included=False
             ),
-            "installable": lambda: self._installable(parts),
+            "installable": lambda: self._installable(parts, known),
             "handshakes": lambda: read(self._handshakes(parts)),
             "reviews": lambda: read(self._reviews(parts)),
             "lease": lambda: read(self._get(kube.LEASES, manager.LEASE, home)),
@@ -294,8 +290,7 @@ class _Reader:
         return dict(zip(_kinds(), read, strict=True))
 
     async def _of_kind(self, name: str) -> Values:
-        (kind,) = (kind for kind in crds.api if kind.name == name)
-        resource = api_resources.resource_of(crds.api, kind, hub.VERSION)
+        resource = probes.resource(name, hub.VERSION)
         fields = caches.LIVE_RUNS if name == projections.RUNS.kind else None
         return await self._list(resource, self._options.namespace, fields=fields)
 
@@ -316,13 +311,12 @@ class _Reader:
             for version in value["spec"]["versions"]
             if version.get("served") and (is_storage_included or not version.get("storage"))
         ]
-        read = await asyncio.gather(*(self.read(probe(*one)) for one in asked))
-        return {" ".join(one): reading for one, reading in zip(asked, read, strict=True)}
+        read = await asyncio.gather(*(self.read(probe(*question)) for question in asked))
+        return {" ".join(question): reading for question, reading in zip(asked, read, strict=True)}
 
     async def _listing(self, name: str, version: str) -> str:
         """Read an object in a version; return the API server's error, if it has one of its own."""
-        (kind,) = (kind for kind in crds.api if kind.name == name)
-        resource = api_resources.resource_of(crds.api, kind, version)
+        resource = probes.resource(name, version)
         selection = kube.Selection(namespace=self._options.namespace)
         try:
             await self._client.body(requests.list_page(resource, selection, limit=1))
@@ -342,17 +336,19 @@ class _Reader:
         )
 
     async def _installable(
-        self, parts: Mapping[str, asyncio.Task[Reading[Mapping[str, kube.JSON]]]]
+        self,
+        parts: Mapping[str, asyncio.Task[Reading[Mapping[str, kube.JSON]]]],
+        known: Awaitable[dict[str, Any]],
     ) -> Mapping[str, Reading[str]]:
         installed = (await parts["definitions"]).result
-        webhook = configuration.at_service(self._options.home, "webhook")
-        manifests = {
-            value["metadata"]["name"]: value for value in configuration.crds(crds.api, webhook)
-        }
+        manifests = dict((await known)["expected_definitions"])
         for name, live in ({} if isinstance(installed, Unread) else installed).items():
             # An installation chooses the address anew; what may conflict is the rest.
-            manifests[name]["spec"]["conversion"] = live["spec"].get("conversion")
-        read = await asyncio.gather(*(self.read(self._applied(one)) for one in manifests.values()))
+            spec = {**manifests[name]["spec"], "conversion": live["spec"].get("conversion")}
+            manifests[name] = {**manifests[name], "spec": spec}
+        read = await asyncio.gather(
+            *(self.read(self._applied(manifest)) for manifest in manifests.values())
+        )
         return dict(zip(manifests, read, strict=True))
 
     async def _applied(self, manifest: kube.JSON) -> str:
@@ -374,14 +370,8 @@ class _Reader:
     async def _handshakes(
         self, parts: Mapping[str, asyncio.Task[Reading[Any]]]
     ) -> tuple[Handshake, ...]:
-        definitions_read, configurations = (
-            await parts["definitions"],
-            await parts["configurations"],
-        )
-        return await probes.handshakes(
-            definitions_read.get(),
-            configurations.get(),
-        )
+        installed, configurations = await parts["definitions"], await parts["configurations"]
+        return await probes.handshakes(installed.get(), configurations.get())
 
     async def _reviews(
         self, parts: Mapping[str, asyncio.Task[Reading[Any]]]

@@ -7,12 +7,13 @@ import pytest
 from controllers.agentctl.diagnose.reading import reader
 from controllers.agentctl.status import model, status
 from controllers.agentctl.status.model import State
+from crds import hub
 from schemagen import yaml
 
 OPTIONS = reader.Options(
     mode="installed", home="agents", namespace=None, deadline_seconds=1, parts=model.PARTS
 )
-# Of the published API, reference section 6.2: GetControlPlaneStatus.
+# Of the published API: GetControlPlaneStatus.
 FIELDS = {
     "controllers": {
         *("name", "enabled", "started", "crds_ready", "missing_crds", "last_checked_at"),
@@ -38,8 +39,14 @@ def test_fields_are_those_of_the_published_api(unknown: model.ControlPlaneStatus
         part = fields[name] if isinstance(fields[name], dict) else fields[name][0]
         assert expected == part.keys(), name
     assert ["workflow", "job", "temporal", "custom"] == [
-        one["name"] for one in fields["runtime_adapters"]
+        adapter["name"] for adapter in fields["runtime_adapters"]
     ]
+
+
+def test_adapters_are_those_of_every_runtime(unknown: model.ControlPlaneStatus) -> None:
+    names = {adapter.name for adapter in unknown.runtime_adapters}
+
+    assert {runtime.lower() for runtime in hub.agentrun.RuntimeType} == names
 
 
 def test_api_server_that_is_down_makes_every_judged_state_unknown(

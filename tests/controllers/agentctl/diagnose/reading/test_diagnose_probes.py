@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from controllers import kube
+from controllers.agentctl import versions
 from controllers.agentctl.diagnose.observation import AccessReview
 from controllers.agentctl.diagnose.reading import probes
 
@@ -15,7 +16,7 @@ HOME = "agents"
 def deployment(component: str, account: str | None, args: Sequence[str] | None) -> dict[str, Any]:
     container = {"name": "a", **({} if args is None else {"args": [*args]})}
     pod = {"containers": [container], **({"serviceAccountName": account} if account else {})}
-    metadata = {"name": component, "namespace": HOME, "labels": {probes.COMPONENT: component}}
+    metadata = {"name": component, "namespace": HOME, "labels": {versions.COMPONENT: component}}
     return {"metadata": metadata, "spec": {"template": {"spec": pod}}}
 
 
