@@ -18,7 +18,7 @@ from controllers import kube, ledger
 from tests.bench.prove_faults import opened
 from tests.support import run_invariants
 from tests.support.run_invariants import Count, Witness
-from tests.support.run_platform import Place, new_manager, new_place, new_wide_place, running
+from tests.support.run_platform import Place, new_manager, new_place, running
 from tests.support.run_sweeps import Bench
 
 LIMITS = ledger.Limits(namespace=8, agent=5, cluster=20)
@@ -40,6 +40,8 @@ async def _leaders(places: list[Place], leaders: int) -> AsyncIterator[list[asyn
                 f"leader-{number}",
                 limits=LIMITS,
                 is_everywhere=True,
+                # Of a cluster admin: the chart grants one Lease alone.
+                client=places[0].client,
                 lease=f"lease-{number}",
                 timing=PATIENT,
             )
@@ -50,7 +52,7 @@ async def _leaders(places: list[Place], leaders: int) -> AsyncIterator[list[asyn
 async def watched(bench: Bench, number: int, leaders: int, seed: int) -> tuple[Count, list[str]]:
     """Carry runs out by several leaders, and what was wrong at some revision."""
     drawn = random.Random(seed)  # noqa: S311 - a choice of agents
-    places = [await _place(bench, is_everywhere=not at) for at in range(NAMESPACES)]
+    places = [await _place(bench) for _ in range(NAMESPACES)]
     home, names = places[0].home, [place.namespace for place in places]
     witness = Witness(bench.client, home, names)
     async with witness.watching(), _leaders(places, leaders) as tasks:
@@ -79,9 +81,8 @@ async def prove(number: int, leaders: int, seed: int) -> int:
     return 1 if wrong else 0
 
 
-async def _place(bench: Bench, *, is_everywhere: bool) -> Place:
-    make = new_wide_place if is_everywhere else new_place
-    place = await make(bench.cluster, bench.client, seconds="0.2")
+async def _place(bench: Bench) -> Place:
+    place = await new_place(bench.cluster, bench.client, seconds="0.2")
     for number in range(AGENTS):
         await place.agent(f"agent-{number}")
     return place

@@ -41,7 +41,7 @@ def main() -> int:
     logs = [
         [*audit_log.calls(log.read_text())]
         for name in FILES
-        for log in sorted((FOLDER / name).glob("*_*"))
+        for log in sorted((FOLDER / name).glob("*-*"))
     ]
     short = _report(audit.compared(logs, matrix.matrix()), failed, missing)
     if not missing:

@@ -200,10 +200,15 @@ def test_webhooks_call_the_service_of_the_chart(objects: list[Any]) -> None:
 
 
 CONDITIONS = {
-    "defaults": {rights.SELF_MANAGED},
-    "one namespace": {rights.SELF_MANAGED},
+    "defaults": {rights.SELF_MANAGED, rights.PREFLIGHT},
+    "one namespace": {rights.SELF_MANAGED, rights.PREFLIGHT},
     "cert-manager": {rights.CERT_MANAGER},
-    "everything": {rights.SELF_MANAGED, matrix.RETENTION, matrix.OWNER_REFERENCES},
+    "everything": {
+        rights.SELF_MANAGED,
+        rights.PREFLIGHT,
+        matrix.RETENTION,
+        matrix.OWNER_REFERENCES,
+    },
 }
 
 

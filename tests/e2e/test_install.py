@@ -253,11 +253,11 @@ async def in_use(place: Place) -> AsyncIterator[None]:
     traffic.pause_seconds = 0.2
     stopped = asyncio.Event()
     flowing = asyncio.create_task(traffic.flow(stopped))
-
-    yield
-
-    stopped.set()
-    await flowing
+    try:
+        yield
+    finally:
+        stopped.set()
+        await flowing
     listed = await place.client.list(projections.IMPLEMENTATIONS, namespace=place.namespace)
     lost = kept - {one["metadata"]["name"] for one in listed.items}
     counted = f"{len(traffic.failed)} of {traffic.calls} calls failed, {len(lost)} objects lost"

@@ -114,11 +114,16 @@ async def test_job_whose_pods_are_refused_says_so_until_its_time_to_start_is_ove
     endless: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "SLOW_START_SECONDS", 0.5)
-    await endless.agent(runDefaults={"startTimeout": "6s"})
+    await endless.agent(runDefaults={"startTimeout": "15s"})
+
+    async def is_noted() -> bool:
+        return bool(await notes(endless, "fix", "Waiting"))
+
     async with running(new_manager(endless)):
         runtime = {"type": "Job", "podTemplate": {"serviceAccountName": "nobody"}}
         await endless.run("fix", runtime=runtime)
         starting = await endless.until("fix", "Starting")
+        await eventually(is_noted, expected=True)
         status = await endless.until("fix")
         await eventually(endless.slots, {})
 

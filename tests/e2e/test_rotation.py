@@ -6,6 +6,7 @@ import datetime as dt
 import pathlib
 import signal
 import ssl
+import urllib.parse
 from collections.abc import Iterator
 
 import aiohttp
@@ -14,7 +15,7 @@ import pytest
 from certs import rotation_secret
 from controllers import devcluster, kube
 from controllers.devcluster import pytest_plugin
-from tests.support import depth, hostile, rotations
+from tests.support import depth, hostile, replicas, rotations
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.e2e
@@ -79,22 +80,38 @@ async def test_suspended_replica_blocks_no_rotation_and_comes_back_with_what_sig
         suspended.send(signal.SIGSTOP)
         try:
             await rotations.rotate(client, "while one sleeps")
+            # Asked while it sleeps: the first thing that it does is to answer.
+            answer, writer = await _question(suspended)
         finally:
             suspended.send(signal.SIGCONT)
+        first = await answer.readline()
+        writer.close()
         timeout = aiohttp.ClientTimeout(total=5)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            was_ready = await suspended.is_ready(session)
-            async with asyncio.timeout(HEALED_SECONDS):
-                while not await suspended.is_ready(session):  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            asyncio.timeout(HEALED_SECONDS),
+        ):
+            while not await suspended.is_ready(session):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
         believed = await rotations.published(client)
         assert believed is not None
         tls = ssl.create_default_context(cadata=believed[1])
         attacker = hostile.Attacker("127.0.0.1", suspended.port, tls)
         asked = [await rotations.asked(attacker) for _ in range(10)]
 
-    assert not was_ready
+    assert b"HTTP/1.1 503 Service Unavailable\r\n" == first
     assert [""] * 10 == asked
+
+
+async def _question(
+    replica: replicas.Replica,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for readiness; the answer is read later."""
+    url = urllib.parse.urlsplit(replica.health)
+    answer, writer = await asyncio.open_connection(url.hostname, url.port)
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: replica\r\nConnection: close\r\n\r\n")
+    await writer.drain()
+    return answer, writer
 
 
 async def test_authority_that_ran_out_while_nobody_ran_is_replaced_at_once(

@@ -64,7 +64,7 @@ def compared(logs: Iterable[Sequence[Call]], declared: Iterable[Right]) -> Compa
     undeclared = {
         f"{component(call)}: {call}"
         for call in made
-        if not any(is_needed(right, verb, name, call) for right, verb, name in _verbs(everything))
+        if not any(covers(right, verb, name, call) for right, verb, name in _verbs(everything))
     }
     return Compared(
         dict(number), sorted(denied), sorted(undeclared), [*_unused(everything, made)], late
@@ -85,12 +85,24 @@ def _verbs(declared: Iterable[Right]) -> Iterator[tuple[Right, str, str]]:
 
 
 def is_needed(right: Right, verb: str, name: str, call: Call) -> bool:
-    """Whether a call needs a verb of a right on an object of a name, if the right has names."""
-    home = call.account.partition(":")[0]
+    """Whether a call needs a verb of a right on an object of a name, if the right has names.
+
+    In the release's namespace, a right for the API's objects may stand in for that of the release.
+    """
+    is_at_home = call.namespace == _home(call)
+    return covers(right, verb, name, call) and not (right.scope == "objects" and is_at_home)
+
+
+def _home(call: Call) -> str:
+    return call.account.partition(":")[0]
+
+
+def covers(right: Right, verb: str, name: str, call: Call) -> bool:
+    """Whether a verb of a right on an object of a name, if the right has names, allows a call."""
     places = {
         "cluster": True,
-        "objects": call.namespace != home,
-        "release": call.namespace == home,
+        "objects": True,
+        "release": call.namespace == _home(call),
         "default": call.namespace == "default",
     }
     return (
