@@ -6,18 +6,20 @@ import inspect
 import pathlib
 import typing
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
+KUBECONFIG_VARIABLE: Final = "AGENTCTL_KUBECONFIG"
+CONTEXT_VARIABLE: Final = "AGENTCTL_CONTEXT"
 Kubeconfig: TypeAlias = Annotated[
     pathlib.Path | None,
-    typer.Option(envvar="AGENTCTL_KUBECONFIG", help="Kubeconfig file. \\[default: as kubectl]"),
+    typer.Option(envvar=KUBECONFIG_VARIABLE, help="Kubeconfig file. \\[default: as kubectl]"),
 ]
 Context: TypeAlias = Annotated[
     str,
     typer.Option(
-        envvar="AGENTCTL_CONTEXT",
+        envvar=CONTEXT_VARIABLE,
         help="Kubeconfig context. \\[default: the current context]",
     ),
 ]

@@ -107,10 +107,16 @@ async def opened(
 
 @contextlib.asynccontextmanager
 async def opened_for_writing(
-    context: str | None, rate: float = 0
+    context: str | None, rate: float = 0, kubeconfig: pathlib.Path | None = None
 ) -> AsyncIterator[WritableCluster]:
-    """Open the cluster of a context, with at most this many requests per second if not 0."""
-    async with servers.opener(GROUP, "kubeconfig")(context, rate) as cluster:
+    """Open the cluster of a context, by default of the current one.
+
+    Args:
+        context: Its name.
+        rate: Maximum number of requests per second; 0 for no limit.
+        kubeconfig: The file that has the context; None for kubectl's.
+    """
+    async with servers.opener(GROUP, "kubeconfig")(context, rate, kubeconfig) as cluster:
         yield cluster
 
 

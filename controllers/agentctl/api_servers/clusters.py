@@ -73,6 +73,8 @@ async def kubeconfig(
         clusters.ClusterError: if the kubeconfig has no such context, or no answer comes.
     """
     name = f"the cluster of context {context}" if context else "the current cluster"
+    if path is not None:
+        name += f" in {path}"
     limit = limiter.Rate(qps=rate, burst=math.ceil(rate)) if rate else None
     client = (
         kube.Client.from_kubeconfig(path, context, on_warning=_ignore, rate=limit)

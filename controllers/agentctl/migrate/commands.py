@@ -1,9 +1,14 @@
 """``agentctl migrate``: ``schemagen migrate`` for the platform's kinds, by their names."""
 
+import os
+
 import typer
 
+from controllers.agentctl import options
 from schemagen.cli import help_text
 from schemagen.cli.migrate import commands
+
+_COMMANDS = (commands.plan, commands.run, commands.verify, commands.rollback)
 
 app = typer.Typer(
     cls=help_text.Group,
@@ -17,6 +22,15 @@ app = typer.Typer(
 def _main(context: typer.Context) -> None:
     """Move the platform's objects to another version, in a live cluster."""
     context.obj = _crd_name
+    # `schemagen migrate`, whose commands these are, does not know agentctl's variables.
+    given = {
+        "kubeconfig": os.environ.get(options.KUBECONFIG_VARIABLE),
+        "context": os.environ.get(options.CONTEXT_VARIABLE),
+    }
+    context.default_map = {
+        command.__name__: {name: value for name, value in given.items() if value}
+        for command in _COMMANDS
+    }
 
 
 def _crd_name(word: str) -> str:
@@ -29,7 +43,5 @@ def _crd_name(word: str) -> str:
     return f"{resource.plural}.{resource.group}"
 
 
-app.command()(commands.plan)
-app.command()(commands.run)
-app.command()(commands.verify)
-app.command()(commands.rollback)
+for _command in _COMMANDS:
+    app.command()(_command)

@@ -1,5 +1,6 @@
 """``schemagen migrate``: the storage version of a CRD in a live cluster, and dropping old ones."""
 
+import pathlib
 from typing import Annotated
 
 import typer
@@ -36,6 +37,9 @@ Crds = Annotated[
         help="CRD to take the new version from, if the cluster's lacks it: a file, directory, "
         "MODULE:API or git REV:PATH."
     ),
+]
+Kubeconfig = Annotated[
+    pathlib.Path | None, typer.Option(help="Kubeconfig of the cluster. \\[default: as kubectl]")
 ]
 Context = Annotated[
     str | None, typer.Option(help="Context of the kubeconfig; by default the current one.")
@@ -79,6 +83,7 @@ def plan(
     drop: Drop = None,
     crds: Crds = None,
     until: Until = None,
+    kubeconfig: Kubeconfig = None,
     context: Context = None,
     output: Output = "text",
 ) -> None:
@@ -90,7 +95,8 @@ def plan(
 
     command.check_output(output)
     goal = command.goal(to, drop or (), until)
-    raise typer.Exit(command.plan(name, goal, crds, context, output))
+    connection = command.Connection(kubeconfig, context, patience_seconds=0)
+    raise typer.Exit(command.plan(name, goal, crds, connection, output))
 
 
 @app.command()
@@ -100,6 +106,7 @@ def run(
     drop: Drop = None,
     crds: Crds = None,
     until: Until = None,
+    kubeconfig: Kubeconfig = None,
     context: Context = None,
     parallel: Parallel = 16,
     rate: Rate = 0,
@@ -131,7 +138,7 @@ def run(
     command.check_output(output)
     options = steps.Options(parallel, is_dry_run=dry_run, keeps_going=keep_going, is_native=native)
     goal = command.goal(to, drop or (), until)
-    connection = command.Connection(context, rate, patience)
+    connection = command.Connection(kubeconfig, context, rate, patience)
     with frame.about(f"migrating {name}"):
         raise typer.Exit(command.run(name, goal, crds, connection, options, output))
 
@@ -141,6 +148,7 @@ def verify(
     name: Name,
     to: To,
     drop: Drop = None,
+    kubeconfig: Kubeconfig = None,
     context: Context = None,
     rate: Rate = 0,
     patience: Patience = 60,
@@ -156,7 +164,9 @@ def verify(
     goal = command.goal(to, drop or (), None)
     with frame.about(f"verifying {name}"):
         raise typer.Exit(
-            command.verify(name, goal, command.Connection(context, rate, patience), output)
+            command.verify(
+                name, goal, command.Connection(kubeconfig, context, rate, patience), output
+            )
         )
 
 
@@ -168,6 +178,7 @@ def rollback(
         typer.Option("--to", help="Version to return to; by default the one stored before."),
     ] = None,
     crds: Crds = None,
+    kubeconfig: Kubeconfig = None,
     context: Context = None,
     parallel: Parallel = 16,
     rate: Rate = 0,
@@ -188,7 +199,7 @@ def rollback(
 
     command.check_output(output)
     options = steps.Options(parallel, is_dry_run=dry_run, keeps_going=keep_going)
-    connection = command.Connection(context, rate, patience)
+    connection = command.Connection(kubeconfig, context, rate, patience)
     with frame.about(f"rolling {name} back"):
         goal = command.goal(to or command.origin(name, connection), (), None)
         raise typer.Exit(command.run(name, goal, crds, connection, options, output))

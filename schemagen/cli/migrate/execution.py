@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -26,11 +27,13 @@ class Connection:
     """How to reach the cluster.
 
     Attributes:
+        kubeconfig: The file; None for kubectl's.
         context: Of the kubeconfig; None for the current one.
         rate: Maximum number of requests per second; 0 for no limit.
         patience_seconds: How long to wait for what is away.
     """
 
+    kubeconfig: pathlib.Path | None
     context: str | None
     rate: float = 0
     patience_seconds: float = 600
@@ -56,14 +59,14 @@ def check_output(output: str) -> None:
         raise typer.BadParameter(f"expected --output to be text or json, got {output}")
 
 
-def plan(name: str, goal: Goal, crds: str | None, context: str | None, output: str) -> int:
+def plan(name: str, goal: Goal, crds: str | None, connection: Connection, output: str) -> int:
     """Write the plan; return the exit code."""
     new = _new(crds, name)
 
     async def read(tries: attempts.Attempts) -> Plan:
         return plans.plan(await Installed(tries, name).read(), goal, new)
 
-    made = _connected(Connection(context, patience_seconds=0), read)
+    made = _connected(connection, read)
     if output == "json":
         typer.echo(json.dumps(_plan_json(name, goal, made), indent=2))
     else:
@@ -138,7 +141,7 @@ def _connected(connection: Connection, act: Callable[[attempts.Attempts], Awaita
 
 @contextlib.asynccontextmanager
 async def _attempts(connection: Connection) -> AsyncIterator[attempts.Attempts]:
-    opener = clusters.opened_for_writing(connection.context, connection.rate)
+    opener = clusters.opened_for_writing(connection.context, connection.rate, connection.kubeconfig)
     async with opener as cluster:
         yield attempts.Attempts(cluster, patience_seconds=connection.patience_seconds, tell=_tell)
 

@@ -1,12 +1,14 @@
 """Options declared as the fields of a dataclass."""
 
 import dataclasses
+import pathlib
 from typing import Annotated
 
+import pytest
 import typer
 from typer import testing
 
-from controllers.agentctl import options
+from controllers.agentctl import cli, options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,3 +53,24 @@ def test_options_are_listed_in_the_order_of_parameters_and_fields() -> None:
 
     places = [text.index(name) for name in ("--grain", "--count", "--seed", "--oven")]
     assert sorted(places) == places
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "verify", "rollback"])
+@pytest.mark.parametrize("is_variable", [True, False])
+def test_migrate_takes_the_kubeconfig_of_every_other_command(
+    tmp_path: pathlib.Path, command: str, *, is_variable: bool
+) -> None:
+    path = str(tmp_path / "absent")
+    words = ["migrate", command, "runs", *(["--to", "v1"] if command != "rollback" else [])]
+
+    done = testing.CliRunner().invoke(
+        cli.app,
+        words if is_variable else [*words, "--kubeconfig", path],
+        env={
+            "KUBECONFIG": "/no-such-place",
+            options.KUBECONFIG_VARIABLE: path if is_variable else "/no-such-place",
+        },
+    )
+
+    assert 2 == done.exit_code, done.output
+    assert f"expected a kubeconfig at {path}" in done.stderr
