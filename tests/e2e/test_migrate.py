@@ -74,6 +74,38 @@ def test_a_version_is_dropped_and_every_object_stays_as_it_was(world: World) -> 
     assert 0 == world.migrate("verify", NAME, "--to", NEW, "--drop", OLD)[0]
 
 
+def test_the_owner_of_a_renamed_field_owns_it_after_its_version_is_gone(world: World) -> None:
+    def body(version: str, **spec: Any) -> dict[str, Any]:
+        value = {**migration_world.widget(0, version), "spec": spec}
+        return {**value, "metadata": {"name": "widget", "namespace": "default"}}
+
+    def apply(manager: str, value: dict[str, Any]) -> Any:
+        version = value["apiVersion"].rpartition("/")[2]
+        return asyncio.run(applied(world, manager, value, version))
+
+    apply("gitops", body(OLD, size=3, note="x"))
+    apply("scaler", body(OLD, size=3))
+    apply("counter", body(NEW, count=1))
+
+    code, done, said = world.migrate("run", NAME, "--to", NEW, "--drop", OLD)
+
+    assert (0, []) == (code, done["findings"]), said
+    owners = '"gitops":\n- .spec.replicas\nconflicts with "scaler":\n- .spec.replicas'
+    with pytest.raises(kube.ConflictError, match=re.escape(owners)):
+        apply("other", body(NEW, replicas=4))
+    assert 3 == apply("scaler", body(NEW))["spec"]["replicas"], "gitops applies it as well"
+    assert {"replicas": 3, "note": "y", "count": 1} == apply(
+        "gitops", body(NEW, replicas=3, note="y")
+    )["spec"]
+    assert {"note": "y", "count": 1} == apply("gitops", body(NEW, note="y"))["spec"]
+
+
+async def applied(world: World, manager: str, value: dict[str, Any], version: str) -> Any:
+    async with kube.Client.from_kubeconfig(world.cluster.admin_kubeconfig) as client:
+        resource = migration_world.resource(version)
+        return await client.apply(resource, value, field_manager=manager)
+
+
 def test_every_object_that_would_fail_is_named_before_anything_is_written(world: World) -> None:
     fine = [migration_world.widget(index) for index in range(20)]
     bad = migration_world.bad(100, 9)

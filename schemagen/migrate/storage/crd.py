@@ -33,6 +33,13 @@ def is_namespaced(definition: JSON) -> bool:
     return bool(definition["spec"].get("scope") == "Namespaced")
 
 
+def schema(definition: JSON, version: str) -> JSON:
+    """Return the structural schema of a version."""
+    versions = definition["spec"]["versions"]
+    found = next(one for one in versions if one["name"] == version)
+    return (found.get("schema") or {}).get("openAPIV3Schema") or {}
+
+
 def collection(definition: JSON, version: str) -> str:
     """Return the API path of all objects in a version."""
     spec = definition["spec"]

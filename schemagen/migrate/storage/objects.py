@@ -1,4 +1,4 @@
-"""The work on each object: try its rewrite, rewrite it, rename its managedFields.
+"""The work on each object: try its rewrite, rewrite it, carry its managedFields over.
 
 Shell, through ``attempts``. What goes wrong becomes a finding; nothing stops at the first.
 """
@@ -13,7 +13,8 @@ from schemagen.compat.findings import Finding, Level
 from schemagen.compat.preflight import writes
 from schemagen.migrate.requests.attempts import Answer, Attempts
 from schemagen.migrate.requests.failures import Failure
-from schemagen.migrate.storage import crd, ownership, rewriting
+from schemagen.migrate.storage import crd, ownership, renames, rewriting
+from schemagen.migrate.storage.renames import Renames
 from schemagen.problems import JSON
 
 RULES: Final = {
@@ -23,6 +24,7 @@ RULES: Final = {
     "object-changed": "A rewrite has changed an object.",
     "managed-fields-changed": "A rewrite has changed an object's managedFields.",
     "not-rewritten": "An object may be stored in an older version.",
+    "owner-lost": "The place of an owned field in the new version is not known.",
     "old-managed-fields": "An object's managedFields name a version to be dropped.",
 }
 
@@ -150,7 +152,7 @@ class Objects:
     # ------------------------------------------------------------------------------------ clean
 
     async def clean(self, value: JSON, dropped: tuple[str, ...]) -> None:
-        """Rename the dropped versions in an object's managedFields; it is in the target version."""
+        """Carry the dropped versions' managedFields over; the object is in the target version."""
         path = crd.item(self._definition, self._target, value)
         target = f"{self._group}/{self._target}"
         named = {f"{self._group}/{version}" for version in dropped}
@@ -158,20 +160,49 @@ class Objects:
         for _ in range(_TRIES):
             if not ownership.versions(value, self._group) & {*dropped}:
                 return
-            patch = ownership.replacement(value, ownership.renamed(value, named, target))
+            carried = ownership.carried(value, named, target, await self._renames(value, named))
+            patch = ownership.replacement(value, carried.entries)
             query = (("fieldManager", rewriting.FIELD_MANAGER),)
             write = clusters.Write("PATCH", path, patch, _PATCH, query)
             answer = await self._attempts.send(write, value["metadata"]["name"])
             if answer.failure is not Failure.CONFLICT:
-                break
+                # Without a converter, what is missing was pruned.
+                unclear = [] if self._is_pruned else carried.unclear
+                self._cleaned(value, answer, unclear)
+                return
             current = await self._current(value, self._target)
             if current is None:
                 return
             value = current
-        if answer is not None and answer.value is None and answer.failure is not Failure.ABSENT:
+        if answer is not None:
             self._refused(self._subject(value), answer)
-        else:
-            self.tally.counts["cleaned"] += 1
+
+    def _cleaned(self, value: JSON, answer: Answer, unclear: list[str]) -> None:
+        if answer.value is None and answer.failure is not Failure.ABSENT:
+            self._refused(self._subject(value), answer)
+            return
+        self.tally.counts["cleaned"] += 1
+        if unclear:
+            message = (
+                f"expected to find the place of each owned field in {self._target}, got several "
+                f"or none for {', '.join(unclear)}: these fields are nobody's until their manager "
+                f"applies {self._target}"
+            )
+            self.tally.add("owner-lost", self._subject(value), message, Level.WARNING)
+
+    async def _renames(self, value: JSON, named: set[str]) -> dict[str, Renames]:
+        """Return what differs in the dropped versions that are served, if an owned field does."""
+        found = {}
+        for api_version in ownership.moved(value, named) if not self._is_pruned else ():
+            version = api_version.rpartition("/")[2]
+            if version not in crd.served(self._definition):
+                continue
+            older = await self._current(value, version)
+            # If it was written since, its managedFields will be refused, and read again.
+            if older is not None and _revision(older) == _revision(value):
+                schemas = (crd.schema(self._definition, one) for one in (version, self._target))
+                found[api_version] = renames.between(older, value, *schemas)
+        return found
 
     # ----------------------------------------------------------------------------------- verify
 

@@ -1,17 +1,32 @@
-"""managedFields of a version that is to be dropped, renamed to one that stays. Pure.
+"""managedFields of a version that is to be dropped, carried over to one that stays. Pure.
 
 Once a version is gone, the API server cannot convert an object to it, and refuses every apply of an
 object whose managedFields name it (kubernetes/kubernetes#111937). To delete such an entry would
 take its fields from their manager, which could then no longer remove them. So the entry gets the
-new version, with those fields that the object has there under the same path.
+new version, with its fields where they stand there.
 """
 
-import json
+import dataclasses
 from collections.abc import Collection, Mapping
-from typing import Any
 
-from schemagen import canonical
+from schemagen.migrate.storage import field_sets
+from schemagen.migrate.storage.field_sets import Path
+from schemagen.migrate.storage.renames import Renames
 from schemagen.problems import JSON
+
+
+@dataclasses.dataclass(frozen=True)
+class Carried:
+    """managedFields without the versions to be dropped.
+
+    Attributes:
+        entries: The managedFields.
+        unclear: Fields whose place in the new version is not known, so that their owner loses
+            them: ``spec.size of gitops``.
+    """
+
+    entries: list[JSON]
+    unclear: list[str]
 
 
 def versions(value: JSON, group: str) -> set[str]:
@@ -21,83 +36,91 @@ def versions(value: JSON, group: str) -> set[str]:
     return {version for owner, _, version in named if owner == group}
 
 
-def renamed(value: JSON, dropped: Collection[str], target: str) -> list[JSON]:
+def moved(value: JSON, dropped: Collection[str]) -> set[str]:
+    """Return which of some versions have owned fields that an object lacks under their path.
+
+    Args:
+        value: The object, in the version that stays.
+        dropped: ``GROUP/VERSION`` of each version to be dropped.
+    """
+    return {
+        entry["apiVersion"]
+        for entry in _entries(value, dropped)
+        if not all(field_sets.has(value, path) for path in _paths(entry))
+    }
+
+
+def carried(
+    value: JSON, dropped: Collection[str], target: str, renames: Mapping[str, Renames]
+) -> Carried:
     """Return the managedFields of an object without some versions.
 
     Args:
         value: The object, in the target version.
         dropped: ``GROUP/VERSION`` of each version to be dropped.
         target: ``GROUP/VERSION`` of the version that their entries get.
+        renames: What differs between a version to be dropped and the target, where known.
     """
     entries: dict[tuple[str, ...], JSON] = {}
+    unclear: list[str] = []
     for entry in value["metadata"].get("managedFields") or ():
         kept = entry
         if entry.get("apiVersion") in dropped:
-            fields = _present(entry.get("fieldsV1") or {}, value)
-            if not fields:
+            same = {path for path in _paths(entry) if field_sets.has(value, path)}
+            places, unknown = _places(value, entry, renames.get(entry["apiVersion"]))
+            unclear += [f"{_shown(path)} of {entry.get('manager')}" for path in sorted(unknown)]
+            if not same | places:
                 continue
+            fields = field_sets.fields_v1(same | places)
             kept = {**entry, "apiVersion": target, "fieldsV1": fields}
         key = tuple(
             str(kept.get(name, ""))
             for name in ("manager", "operation", "apiVersion", "subresource")
         )
         entries[key] = _joined(entries[key], kept) if key in entries else kept
-    return [*entries.values()]
+    return Carried([*entries.values()], unclear)
+
+
+def _places(value: JSON, entry: JSON, known: Renames | None) -> tuple[set[Path], set[Path]]:
+    """Return where an entry's moved fields are, and those of which that is not known."""
+    missing = {path for path in _paths(entry) if not field_sets.has(value, path)}
+    if known is None:
+        return set(), missing
+    places = {place for path in missing for place in known.of(path)}
+    left = missing & known.left
+    tops = {path[0] for path in left}
+    rivals, added = [], {path for path in known.added if path[0] in tops}
+    for one in value["metadata"]["managedFields"]:
+        if one.get("apiVersion") == entry["apiVersion"]:
+            rivals.append(_paths(one))
+        else:
+            added -= _paths(one)
+    if not left or not added:
+        return places, set()
+    # If no other manager has had any field without a place, the new ones come from this one's.
+    if all(known.left & theirs <= left for theirs in rivals):
+        return places | added, set()
+    return places, left
+
+
+def _entries(value: JSON, named: Collection[str]) -> list[JSON]:
+    entries = value["metadata"].get("managedFields") or ()
+    return [entry for entry in entries if entry.get("apiVersion") in named]
+
+
+def _paths(entry: JSON) -> set[Path]:
+    return {*field_sets.paths(entry.get("fieldsV1") or {})}
+
+
+def _shown(path: Path) -> str:
+    return ".".join(key.removeprefix("f:") for key in path)
 
 
 def _joined(one: JSON, other: JSON) -> JSON:
     """Return an entry of a manager that has the fields of two."""
     times = [entry["time"] for entry in (one, other) if entry.get("time")]
-    fields = _union(one.get("fieldsV1") or {}, other.get("fieldsV1") or {})
+    fields = field_sets.fields_v1(_paths(one) | _paths(other))
     return {**one, "fieldsV1": fields} | ({"time": max(times)} if times else {})
-
-
-def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    both = {name: _union(one[name], other[name]) for name in one.keys() & other.keys()}
-    return {**one, **other, **both}
-
-
-def _present(fields: Mapping[str, Any], value: JSON) -> dict[str, Any]:
-    """Return the part of a field set (FieldsV1) whose paths a value has."""
-    kept = {}
-    for key, below in fields.items():
-        if key == ".":
-            kept[key] = below
-            continue
-        is_there, member = _member(value, key)
-        if not is_there:
-            continue
-        inner = _present(below, member)
-        if inner or not below:
-            kept[key] = inner
-    return kept
-
-
-def _member(value: JSON, key: str) -> tuple[bool, JSON]:
-    """Return whether a value has the member that a key of FieldsV1 names, and the member.
-
-    ``f:NAME`` is a field, ``k:KEYS`` an item of a keyed list, ``v:VALUE`` one of a set, ``i:INDEX``
-    one of a list (sigs.k8s.io/structured-merge-diff v6 fieldpath/serialize-pe.go).
-    """
-    kind, _, text = key.partition(":")
-    if kind == "f":
-        is_there = isinstance(value, dict) and text in value
-        return is_there, value[text] if is_there else None
-    if not isinstance(value, list):
-        return False, None
-    wanted = json.loads(text)
-    match kind:
-        case "k":
-            items = [item for item in value if isinstance(item, dict) and _has(item, wanted)]
-        case "v":
-            items = [item for item in value if canonical.identical(item, wanted)]
-        case _:
-            items = value[wanted : wanted + 1]
-    return bool(items), items[0] if items else None
-
-
-def _has(item: Mapping[str, Any], keys: Mapping[str, Any]) -> bool:
-    return all(name in item and canonical.identical(item[name], keys[name]) for name in keys)
 
 
 def replacement(value: JSON, entries: list[JSON]) -> list[JSON]:

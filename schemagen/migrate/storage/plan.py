@@ -157,7 +157,7 @@ def _title(name: StepName, live: JSON, goal: Goal) -> str:
         StepName.SWITCH: f"store new writes as {target}",
         StepName.REWRITE: f"rewrite every object, so that none is stored as {others}",
         StepName.PRUNE: f"remove {others} from status.storedVersions",
-        StepName.CLEAN: f"rename {dropped} in managedFields to {target}",
+        StepName.CLEAN: f"carry managedFields of {dropped} over to {target}",
         StepName.UNSERVE: f"stop serving {dropped}",
         StepName.REMOVE: f"remove {dropped} from the CRD",
     }

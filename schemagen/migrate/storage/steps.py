@@ -313,7 +313,7 @@ class Migration:
         return dict(seen.tally.counts)
 
     async def _cleaned(self, live: JSON) -> Counts:
-        """Rename the dropped versions in managedFields until a pass finds none."""
+        """Carry managedFields of the dropped versions over until a pass finds none."""
         target, dropped = self._goal.target, self._goal.drop
         total: Counts = {}
         for _ in range(_CLEANINGS):
