@@ -149,8 +149,9 @@ prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage 
 
 prove-migrate: N = 20000
 prove-migrate: PART = 1/1
-prove-migrate: $(INSTALLED)  ## Migrate N objects with kills, a restart, an absent webhook, writers
-	@$(BIN)/python -m tests.bench.prove_migrate --number $(N) --seed $(SEED) --part $(PART)
+prove-migrate: TOGETHER = 20000
+prove-migrate: $(INSTALLED)  ## Migrate N objects (TOGETHER in a cluster) with kills, a restart, an absent webhook, writers
+	@$(BIN)/python -m tests.bench.prove_migrate --number $(N) --together $(TOGETHER) --seed $(SEED) --part $(PART)
 
 prove-hostile: N = 100000
 prove-hostile: SEED = 0

@@ -13,11 +13,13 @@ from typing import Any
 
 from controllers import kube
 from schemagen import canonical
+from schemagen.migrate.storage import state
 from tests.support import migration_world
 from tests.support.conversion_webhook import NEW, OLD
 from tests.support.migration_world import NAME, World
 
 _WRITERS = 4
+_POLL_SECONDS = 0.2
 _SHARE_WRITTEN = 10
 """One object in so many is written by others meanwhile."""
 TIMEOUT_SECONDS = 3600.0
@@ -158,22 +160,18 @@ async def _repair(world: World, bad: list[dict[str, Any]]) -> None:
 
 async def _migrate(world: World, trial: Trial, result: Result, tell: Callable[[str], None]) -> None:
     """Run the command until it ends by itself, killing it and whatever it needs."""
-    source = random.Random(trial.seed)  # noqa: S311 - nothing secret
-    expected_seconds = max(4.0, trial.number / 100)
     arguments = ("run", NAME, "--to", NEW, "--until", "prune", "--patience", "900")
     for turn in range(trial.kills):
         process = world.command(*arguments)
-        await asyncio.sleep(2 + source.random() * expected_seconds / trial.kills)
-        if turn == 0:
-            await _away(world, trial, tell)
-        if turn == 1 and trial.is_restarted:
-            await asyncio.to_thread(world.cluster.restart_api_server)
-            tell("the API server was restarted")
+        await _disturb(world, trial, turn, process, tell)
         if process.poll() is None:
             result.killed += 1
         process.kill()
         await asyncio.to_thread(process.communicate)
     tell(f"killed {result.killed} times")
+    if result.killed < trial.kills:
+        message = f"expected to kill it {trial.kills} times, got {result.killed}: use more objects"
+        result.problems.append(message)
     process = world.command(*arguments)
     output, said = await asyncio.to_thread(_ended, process)
     if process.returncode != 0:
@@ -181,6 +179,43 @@ async def _migrate(world: World, trial: Trial, result: Result, tell: Callable[[s
     stored = world.cluster.kubectl("get", "crd", NAME, "-o", "jsonpath={.status.storedVersions}")
     if stored.stdout != f'["{NEW}"]':
         result.problems.append(f"expected objects stored as {NEW} only, got {stored.stdout}")
+
+
+async def _disturb(
+    world: World,
+    trial: Trial,
+    turn: int,
+    process: "subprocess.Popen[str]",
+    tell: Callable[[str], None],
+) -> None:
+    """Let a run go on for a while: the first two until they check objects, the others rewrite."""
+    source = random.Random(f"{trial.seed} {turn}")  # noqa: S311 - nothing secret
+    of_rewrites = min(2, trial.kills - 1)
+    if turn < of_rewrites:
+        await asyncio.sleep(2 + source.uniform(0, 2))
+    else:
+        share = (turn - of_rewrites) / (trial.kills - of_rewrites)
+        await _rewritten(world, process, trial.number * share)
+    if turn == of_rewrites:  # at once: the run cannot end without the webhook
+        await _away(world, trial, tell)
+    elif turn > of_rewrites:
+        await asyncio.sleep(source.uniform(0, 0.5))
+    if turn == min(1, trial.kills - 1) and trial.is_restarted:
+        await asyncio.to_thread(world.cluster.restart_api_server)
+        tell("the API server was restarted")
+
+
+async def _rewritten(world: World, process: "subprocess.Popen[str]", number: float) -> None:
+    """Wait until so many objects are rewritten, or the run has ended."""
+    client = kube.Client.from_kubeconfig(world.cluster.admin_kubeconfig)
+    async with client as opened:
+        while process.poll() is None:
+            with contextlib.suppress(kube.KubeError):
+                crd = await opened.get(kube.CUSTOM_RESOURCE_DEFINITIONS, NAME)
+                known = state.of(crd)
+                if known and known.switched_at and (known.visited >= number or known.is_rewritten):
+                    return
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _away(world: World, trial: Trial, tell: Callable[[str], None]) -> None:
