@@ -15,6 +15,7 @@ from tests.support import processes
 
 ROOT = pathlib.Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "first-agent.md"
+UPGRADE = ROOT / "docs" / "upgrade.md"
 # As the document has them: the exit code that is expected (0 if none is named), and the lines.
 BLOCKS = re.compile(r"<!-- run(?:: (\d+))? -->\n```shell\n(.*?)```", re.DOTALL)
 # Nobody who tries it has these.
@@ -107,6 +108,20 @@ def test_the_guide_to_a_first_agent_works(dev: Dev) -> None:
     assert "5\n" == said[4]
     assert "count-2: Failed" in said[5]
     assert "no such book" in said[6]
+
+
+def test_the_way_from_v1alpha1_to_v1beta1_works(dev: Dev) -> None:
+    for kind in ("agents", "providers"):  # as an older release has stored them
+        dev.shell(f"agentctl migrate run {kind} --to v1alpha1")
+
+    said = [dev.shell(lines) for _, lines in BLOCKS.findall(UPGRADE.read_text())]
+
+    assert "agents.proompteng.ai/v1alpha1 Agent is deprecated" in said[1]
+    assert "+    timeout: 10m" in said[2]
+    assert "next   try the rewrite of every object" in said[4]
+    entries = dev.shell("kubectl get agent counter-old -o jsonpath='{.metadata.managedFields}'")
+    assert "v1alpha1" not in entries
+    assert '"f:runDefaults":{"f:timeout":{}}' in entries
 
 
 def test_a_program_that_ends_is_started_anew_and_its_user_told(dev: Dev) -> None:
