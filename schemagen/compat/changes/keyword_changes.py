@@ -185,7 +185,39 @@ def _bound(
         "added": f"{keyword} {after} added",
         "removed": f"{keyword} {before} removed",
     }.get(word, f"{keyword} {word} from {before} to {after}")
+    if reason := _unreachable(node, keyword, values):
+        return node.change(
+            f"{name}-{word}",
+            text,
+            keyword=keyword,
+            before=before,
+            after=after,
+            safe=all_safe(reason),
+        )
     return node.own(direction, f"{name}-{word}", text, keyword=keyword, values=values)
+
+
+def _unreachable(node: Node, keyword: str, values: tuple[JSON, JSON]) -> str:
+    """Return why a bound on the number of fields decides nothing; empty if it may."""
+    known = [_most_fields(schema) for schema in (node.old, node.new)]
+    pairs = [(bound, most) for bound, most in zip(values, known, strict=True) if most is not None]
+    if len(pairs) < len(known) or not node.steps:  # an object as a whole has metadata as well
+        return ""
+    if keyword == "maxProperties" and all(bound is None or bound >= most for bound, most in pairs):
+        return "no value has more fields after pruning"
+    if keyword == "minProperties" and all(bound and bound > most for bound, most in pairs):
+        return "no value has as many fields after pruning, neither before nor now"
+    return ""
+
+
+def _most_fields(schema: Schema) -> int | None:
+    """Return how many fields a value has at most after pruning; None if there is no limit."""
+    is_open = any(
+        schema.get(name)
+        for name in (_UNKNOWN_KEPT, "additionalProperties", "x-kubernetes-embedded-resource")
+    )
+    is_object = schema.get("type") == "object"
+    return len(schema.get("properties") or ()) if is_object and not is_open else None
 
 
 def _limits(node: Node) -> Iterator[Change]:

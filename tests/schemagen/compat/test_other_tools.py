@@ -50,6 +50,9 @@ PROVED_SAFE = {
     "crdify description": ["description-changed"],
     "crdify required, with a default": ["required-added-with-default"],
     "crdify format, not enforced": ["format-unenforced-changed"],
+    "crdify maxProperties and minProperties, of an object that is pruned": [
+        *("max-properties-of-no-fields", "min-properties-of-no-fields"),
+    ],
     "crdify xvalidations, of the message": ["rule-message-changed"],
 }
 
