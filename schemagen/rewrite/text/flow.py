@@ -1,5 +1,6 @@
 """Edit what is written in brackets: JSON, and flow style in YAML."""
 
+import collections
 import dataclasses
 import typing
 
@@ -196,4 +197,4 @@ def _indentation(tree: Tree, offset: int) -> int:
 
 
 def _usual(numbers: list[int], default: int) -> int:
-    return max(set(numbers), key=numbers.count) if numbers else default
+    return collections.Counter(numbers).most_common(1)[0][0] if numbers else default

@@ -1,6 +1,7 @@
 """Bytes of a file as text, and back: encoding, byte order mark and line ends stay. Pure."""
 
 import codecs
+import collections
 import dataclasses
 import difflib
 
@@ -34,7 +35,7 @@ class Layout:
     def _with_ends(self, text: str) -> str:
         if "\r\n" not in self.ends:
             return text
-        usual = max(set(self.ends), key=self.ends.count)
+        ((usual, _),) = collections.Counter(self.ends).most_common(1)  # of several, the first
         if len(set(self.ends)) == 1:
             return text.replace("\n", usual)
         before, after = self.text.split("\n"), text.split("\n")

@@ -13,6 +13,7 @@ import crds
 from schemagen import yaml
 from schemagen.cli import commands
 from schemagen.rewrite.objects import Target, difference
+from schemagen.rewrite.text import layout
 
 DATA = pathlib.Path(__file__).parents[2] / "data/convert"
 FILES = sorted(path for path in (DATA / "tree").rglob("*.*"))
@@ -145,6 +146,17 @@ def test_mixed_line_ends_stay_where_they_are(tree: pathlib.Path) -> None:
     same = [new for old, new in zip(before, after, strict=True) if old.strip() == new.strip()]
     assert same == [old for old in before if old in after]
     assert len(same) == 9
+
+
+@pytest.mark.parametrize("ends", [("\r\n", "\n"), ("\n", "\r\n")])
+def test_a_new_line_ends_as_the_first_if_as_many_end_otherwise(ends: tuple[str, str]) -> None:
+    """The order of a set, which differs from process to process, once decided."""
+    found = layout.of("a{}b{}".format(*ends).encode())
+    assert found is not None
+
+    written = found.encoded("a\nnew\nb\n")
+
+    assert f"a{ends[0]}new{ends[0]}b{ends[1]}".encode() == written
 
 
 def test_utf_16_stays(tree: pathlib.Path) -> None:
