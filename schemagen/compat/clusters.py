@@ -107,7 +107,7 @@ async def opened(
 
 @contextlib.asynccontextmanager
 async def opened_for_writing(
-    context: str | None, rate: float = 0, kubeconfig: pathlib.Path | None = None
+    context: str | None, rate: float = 0, *, kubeconfig: pathlib.Path | None = None
 ) -> AsyncIterator[WritableCluster]:
     """Open the cluster of a context, by default of the current one.
 
@@ -116,7 +116,7 @@ async def opened_for_writing(
         rate: Maximum number of requests per second; 0 for no limit.
         kubeconfig: The file that has the context; None for kubectl's.
     """
-    async with servers.opener(GROUP, "kubeconfig")(context, rate, kubeconfig) as cluster:
+    async with servers.opener(GROUP, "kubeconfig")(context, rate, path=kubeconfig) as cluster:
         yield cluster
 
 

@@ -141,7 +141,9 @@ def _connected(connection: Connection, act: Callable[[attempts.Attempts], Awaita
 
 @contextlib.asynccontextmanager
 async def _attempts(connection: Connection) -> AsyncIterator[attempts.Attempts]:
-    opener = clusters.opened_for_writing(connection.context, connection.rate, connection.kubeconfig)
+    opener = clusters.opened_for_writing(
+        connection.context, connection.rate, kubeconfig=connection.kubeconfig
+    )
     async with opener as cluster:
         yield attempts.Attempts(cluster, patience_seconds=connection.patience_seconds, tell=_tell)
 
