@@ -17,7 +17,7 @@ test-all test-deep: WORKERS = 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-rights prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-rights prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-memory prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -28,18 +28,18 @@ demo: $(INSTALLED)  ## Demo: a real API server defaults, converts and refuses Ag
 dev: $(INSTALLED)  ## Run API server, webhooks and controller, and print how to use kubectl with them
 	@$(BIN)/agentctl dev
 
-test: judges  ## Everything: checks, all tests, the end-to-end ones on a real API server
+test: judges stores  ## Everything: checks, all tests, the end-to-end ones on a real API server
 	$(BIN)/python -m controllers.devcluster build --jobs
 	$(BIN)/python -m controllers.devcluster build helm
 	@$(MAKE) --no-print-directory --jobs 2 static test-all
 
-test-deep: judges  ## All tests with all draws and cases, of which `make test` takes a sample
+test-deep: judges stores  ## All tests with all draws and cases, of which `make test` takes a sample
 	$(BIN)/python -m controllers.devcluster build --jobs
 	$(BIN)/python -m controllers.devcluster build helm
 	$(BIN)/python -m controllers.devcluster judge 1.29 1.30 1.31 1.32 1.33 1.34 1.35 1.36
 	KUBEWRIGHT_DEEP=1 $(PYTEST)
 
-check: judges  ## Format, lint, types, import contracts, generated files, fast unit tests
+check: judges stores  ## Format, lint, types, import contracts, generated files, fast unit tests
 	@$(MAKE) --no-print-directory --jobs 2 static fast
 
 static:
@@ -213,6 +213,19 @@ prove-failover: ROUNDS = 5
 prove-failover: $(INSTALLED)  ## Stop, kill and suspend the leader, ROUNDS times each (5 minutes)
 	@$(BIN)/python -m tests.bench.prove_failover --rounds $(ROUNDS)
 
+prove-memory: ROUNDS = 3
+prove-memory: stores  ## Stop, pause, re-key and switch real stores, ROUNDS times: right within two probe intervals (5 minutes)
+	@$(BIN)/python -m tests.bench.prove_memory --rounds $(ROUNDS)
+
+# Stores of Memories for the tests: where they are missing, Debian's are installed.
+STORES := postgresql redis-server
+.PHONY: stores
+stores: $(INSTALLED)
+	@command -v redis-server >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
+	  command -v apt-get >/dev/null && test "$$(id -u)" = 0 || { echo 'expected PostgreSQL and redis-server,' \
+	  'got none and no right to install them; install them (Debian: apt-get install $(STORES))'; exit 1; }; \
+	  apt-get update -qq && apt-get install --yes -qq --no-install-recommends $(STORES); }
+
 prove-image: $(INSTALLED)  ## Fill the images without Docker, start them read-only, measure them (5 minutes)
 	@$(BIN)/python -m tests.bench.prove_image
 
@@ -279,7 +292,7 @@ lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --upgrade --group dev pyproject.toml --output-file .requirements/dev.txt
-	$(LOCKED) pyproject.toml --output-file .requirements/image.txt
+	$(LOCKED) --extra memory pyproject.toml --output-file .requirements/image.txt
 	for extra in temporal traces; do \
 	  $(LOCKED) --extra $$extra pyproject.toml --output-file .requirements/$$extra.txt || exit 1; done
 	echo 'pip-audit>=2.10' | $(LOCKED) - --output-file .requirements/audit.txt

@@ -1,4 +1,4 @@
-"""The controller of AgentRuns: caches, admission, runs, reaper, under one Lease. Shell: tasks.
+"""The controller: caches, admission, runs, reaper, readiness, under one Lease. Shell: tasks.
 
 Standbys keep their caches synced, so that a new leader starts at once.
 """
@@ -9,10 +9,11 @@ import datetime as dt
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from controllers import kube, ledger
+from controllers.readiness.reconciler import Readiness
 from controllers.runs import naming
 from controllers.runs.caches import Caches
 from controllers.runs.metrics import Metrics
@@ -49,6 +50,8 @@ class Options:
         archive: Where runs are archived before deletion; None keeps them, unless ``no_archive``.
         no_archive: Whether runs are deleted without archiving.
         kept: Retention limits.
+        secrets: Patterns of NAMESPACE/NAME of the Secrets that this controller may read.
+        endpoints: Non-public CIDRs, addresses and hosts that users may have called.
     """
 
     home: str = "agents"
@@ -62,6 +65,8 @@ class Options:
     archive: Archive | None = None
     no_archive: bool = False
     kept: retention_policy.Limits = dataclasses.field(default_factory=retention_policy.Limits)
+    secrets: Sequence[str] = ()
+    endpoints: Sequence[str] = ()
 
 
 LEDGER: Final = "run-ledger"
@@ -219,14 +224,33 @@ class Manager:
                 now=self._now,
                 rng=self._rng,
             )
+            readiness = Readiness(
+                self._client,
+                self.caches,
+                recorder,
+                secrets=self._options.secrets,
+                endpoints=self._options.endpoints,
+                leads=lambda: self.elector.leads,
+                settings=self._options.settings,
+                now=self._now,
+                rng=self._rng,
+                clock=self._monotonic,
+            )
             self._recorder = recorder
             for reflector in self._reflectors:
                 for unreadable in reflector.unreadable.values():
                     self._warn(reflector.resource, unreadable)
-            await self._work(allocator, reconciler, reaper)
+            await self._work(allocator, reconciler, reaper, readiness)
 
-    async def _work(self, allocator: SlotAllocator, reconciler: Reconciler, reaper: Reaper) -> None:
+    async def _work(
+        self,
+        allocator: SlotAllocator,
+        reconciler: Reconciler,
+        reaper: Reaper,
+        readiness: Readiness,
+    ) -> None:
         async with asyncio.TaskGroup() as group:
+            group.create_task(readiness.run())
             group.create_task(allocator.run())
             # Admission is based on the ledger: no run has a slot before it was read.
             await allocator.opened.wait()

@@ -55,6 +55,7 @@ class Reason(enum.StrEnum):
     MISSING_PROVIDER = "MissingProvider"
     MISSING_IMPLEMENTATION = "MissingImplementation"
     MISSING_MEMORY = "MissingMemory"
+    MEMORY_NOT_READY = "MemoryNotReady"
     MISSING_RUNTIME = "MissingRuntime"
     # In progress.
     VALID = "Valid"

@@ -45,8 +45,15 @@ class Caches:
                 "implementation": lambda run: _named(run, run.spec.implementation.spec_ref.name),
             }
         )
-        self.agents: kube.Store[projections.Whole] = kube.Store({"provider": _provider_of})
+        self.agents: kube.Store[projections.Whole] = kube.Store(
+            {"provider": _provider_of, "memory": _memory_of, "vcs": _vcs_of}
+        )
         self.providers: kube.Store[projections.Whole] = kube.Store()
+        self.implementations: kube.Store[projections.Task] = kube.Store({"vcs": _task_vcs_of})
+        self.memories: kube.Store[projections.Whole] = kube.Store({"namespace": _namespace_of})
+        self.version_control: kube.Store[projections.Whole] = kube.Store()
+        self.on_observable: Callable[[kube.Resource, kube.Change[Any]], None] = lambda _, __: None
+        """Called with each change of an object that has a Ready condition."""
         self.jobs: kube.Store[projections.Job] = kube.Store()
         self.pods: kube.Store[projections.Pod] = kube.Store({"job": _job_of})
         self.deleted_pods: dict[str, projections.Pod] = {}
@@ -62,15 +69,19 @@ class Caches:
         for resource, store, on_change in (
             (projections.AGENTS, self.agents, self._agent_changed),
             (projections.PROVIDERS, self.providers, self._provider_changed),
+            (projections.MEMORIES, self.memories, self._memory_changed),
+            (projections.VERSION_CONTROL, self.version_control, lambda _: None),
         ):
-            yield self._reflector(resource, projections.Whole, store, every, on_change)
-        # Only their existence matters here: their contents are read with the run.
-        for resource, wake in (
-            (projections.IMPLEMENTATIONS, self._implementation_changed),
-            (projections.MEMORIES, self._memory_changed),
-        ):
-            named: kube.Store[projections.Named] = kube.Store()
-            yield self._reflector(resource, projections.Named, named, every, wake)
+            wake = self._observed(resource, on_change)
+            yield self._reflector(resource, projections.Whole, store, every, wake)
+        # Texts are large: they are read with the run.
+        yield self._reflector(
+            projections.IMPLEMENTATIONS,
+            projections.Task,
+            self.implementations,
+            every,
+            self._observed(projections.IMPLEMENTATIONS, self._implementation_changed),
+        )
         if with_jobs:
             mine = kube.Selection(namespace=self._namespace, labels=naming.RUN_LABEL)
             yield self._reflector(
@@ -99,6 +110,27 @@ class Caches:
             clock=self._clock,
         )
 
+    def _observed(
+        self, resource: kube.Resource, on_change: Callable[[kube.Change[Any]], None]
+    ) -> Callable[[kube.Change[Any]], None]:
+        def observe(change: kube.Change[Any]) -> None:
+            self.on_observable(resource, change)
+            if _version(change.before) != _version(change.after):
+                on_change(change)
+
+        return observe
+
+    def default_memory(self, namespace: str) -> projections.Whole | None:
+        """Return the default Memory of a namespace: the oldest of those that claim to be."""
+        defaults = [
+            memory for memory in self.memories.by("namespace", namespace) if memory.named.is_default
+        ]
+        return min(
+            defaults,
+            key=lambda one: (one.metadata.creation_timestamp, one.metadata.name),
+            default=None,
+        )
+
     def by_uid(self, uid: str) -> projections.Run | None:
         """Return the live run with a UID."""
         return next(iter(self.runs.by("uid", uid)), None)
@@ -120,13 +152,13 @@ class Caches:
         for agent in self.agents.by("provider", str(change.key)):
             self._wake(self.runs.by("agent", str(agent.key)))
 
-    def _implementation_changed(self, change: kube.Change[projections.Named]) -> None:
+    def _implementation_changed(self, change: kube.Change[projections.Task]) -> None:
         if change.before is None:
             self._wake(self.runs.by("implementation", str(change.key)))
 
-    def _memory_changed(self, change: kube.Change[projections.Named]) -> None:
-        if change.before is None:
-            self._wake(run for run in self.runs if run.metadata.namespace == change.key.namespace)
+    def _memory_changed(self, change: kube.Change[projections.Whole]) -> None:
+        # A run may also use it as the default of its namespace.
+        self._wake(run for run in self.runs if run.metadata.namespace == change.key.namespace)
 
     def _job_changed(self, change: kube.Change[projections.Job]) -> None:
         job = change.after or change.before
@@ -176,7 +208,7 @@ def _has_news(before: projections.Pod | None, after: projections.Pod) -> bool:
     return now != (known or (False, None))
 
 
-def _named(value: projections.Run | projections.Pod, name: str) -> Iterator[str]:
+def _named(value: kube.Projection, name: str) -> Iterator[str]:
     if name:
         yield str(kube.Key(value.metadata.namespace, name))
 
@@ -185,6 +217,25 @@ def _job_of(pod: projections.Pod) -> Iterator[str]:
     return _named(pod, pod.metadata.labels.get(naming.JOB_LABEL, ""))
 
 
+def _version(value: projections.Observable | None) -> object:
+    return value and value.version
+
+
+def _namespace_of(value: projections.Whole) -> Iterator[str]:
+    yield value.metadata.namespace
+
+
 def _provider_of(agent: projections.Whole) -> Iterator[str]:
-    if agent.provider:
-        yield str(kube.Key(agent.metadata.namespace, agent.provider))
+    return _named(agent, agent.provider)
+
+
+def _memory_of(agent: projections.Whole) -> Iterator[str]:
+    return _named(agent, agent.named.memory_ref.name)
+
+
+def _vcs_of(agent: projections.Whole) -> Iterator[str]:
+    return _named(agent, agent.named.vcs_ref.name)
+
+
+def _task_vcs_of(task: projections.Task) -> Iterator[str]:
+    return _named(task, task.spec.vcs_ref.name)

@@ -23,6 +23,7 @@ AGENTS = _resource("agents", "Agent")
 PROVIDERS = _resource("agentproviders", "AgentProvider")
 IMPLEMENTATIONS = _resource("implementationspecs", "ImplementationSpec")
 MEMORIES = _resource("memories", "Memory")
+VERSION_CONTROL = _resource("versioncontrolproviders", "VersionControlProvider")
 JOBS = kube.Resource("batch", "v1", "jobs", "Job")
 PODS = kube.Resource("", "v1", "pods", "Pod")
 
@@ -149,8 +150,41 @@ class Run(kube.Projection, frozen=True):
         return {name: status[name] for name in CARRIED if status.get(name)}
 
 
-class Whole(kube.Projection, frozen=True):
-    """A complete Agent or AgentProvider, kept as JSON text: a 20th of the memory of objects."""
+class ReadinessStatus(_Part, frozen=True, gc=False):
+    """The part of a status that tells whether an object can be used."""
+
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = 0
+    last_check_time: str = ""
+
+
+class Observable(kube.Projection, frozen=True):
+    """An object with a Ready condition."""
+
+    status: ReadinessStatus = ReadinessStatus()
+
+    @property
+    def ready(self) -> Condition | None:
+        """The Ready condition; None before the first one."""
+        return next((one for one in self.status.conditions if one.type == "Ready"), None)
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether its current spec is known not to be usable."""
+        ready = self.ready
+        return ready is not None and ready.status == "False" and not self._is_outdated(ready)
+
+    @property
+    def version(self) -> tuple[str, int, bool]:
+        """Changes with its spec and its usability, but not with each write of its status."""
+        return self.metadata.uid, self.metadata.generation, self.is_unusable
+
+    def _is_outdated(self, condition: Condition) -> bool:
+        return condition.observed_generation != self.metadata.generation
+
+
+class Whole(Observable, frozen=True):
+    """An object with its complete spec, kept as JSON text: a 20th of the memory of objects."""
 
     spec: msgspec.Raw = msgspec.Raw(b"{}")
 
@@ -166,19 +200,65 @@ class Whole(kube.Projection, frozen=True):
     @property
     def provider(self) -> str:
         """Name of an Agent's provider; empty if it has none."""
+        return self.named.provider_ref.name
+
+    @property
+    def named(self) -> "_Names":
+        """The names in its spec; empty where it has none."""
         try:
-            return _agent_spec.decode(self.spec).provider_ref.name
+            return _names.decode(self.spec)
         except msgspec.MsgspecError:
-            return ""
+            return _Names()
 
 
-class _AgentSpec(_Part, frozen=True):
-    """The references of an Agent."""
+class _Names(_Part, frozen=True):
+    """The references of an Agent, and whether a Memory is the default."""
 
     provider_ref: NameRef = NameRef()
+    memory_ref: NameRef = NameRef()
+    vcs_ref: NameRef = NameRef()
+    is_default: bool = False
 
 
-_agent_spec = msgspec.json.Decoder(_AgentSpec)
+_names = msgspec.json.Decoder(_Names)
+
+
+class Alias(_Part, frozen=True, gc=False):
+    """An alias of a parameter."""
+
+    from_: str = msgspec.field(default="", name="from")
+    to: str = ""
+
+
+class Contract(_Part, frozen=True):
+    """Parameters that a task requires."""
+
+    required_parameters: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+
+
+class TaskSpec(_Part, frozen=True):
+    """The part of a task that other objects depend on; of the text only its first characters."""
+
+    text: msgspec.Raw = msgspec.Raw(b'""')
+    vcs_ref: NameRef = NameRef()
+    contract: Contract = Contract()
+
+    def __post_init__(self) -> None:
+        """Keep whether there is a text; it is read with the run."""
+        has_text = bool(msgspec.json.decode(self.text, type=str, strict=False).strip())
+        msgspec.structs.force_setattr(self, "text", msgspec.Raw(b'"..."' if has_text else b'""'))
+
+
+class Task(Observable, frozen=True):
+    """An ImplementationSpec."""
+
+    spec: TaskSpec = TaskSpec()
+
+    def decoded(self) -> dict[str, Any]:
+        """Return the kept part of the spec."""
+        spec = msgspec.json.decode(msgspec.json.encode(self.spec))
+        return spec if isinstance(spec, dict) else {}
 
 
 class Named(kube.Projection, frozen=True):

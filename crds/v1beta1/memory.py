@@ -63,6 +63,11 @@ class Health(
 
     interval: Duration | None = Field(default=None, description="Interval between health checks.")
     timeout: Duration | None = Field(default=None, description="Timeout of a health check.")
+    on_unavailable: Literal["Wait", "Fail", "Ignore"] | None = Field(
+        default=None,
+        description="Effect on runs while the Memory is not Ready: Wait delays them, Fail ends "
+        "them, Ignore starts them anyway. Runs in flight continue. Defaults to Wait.",
+    )
 
 
 class MemorySpec(Spec):
@@ -92,10 +97,14 @@ class MemoryStatus(Status):
     """Most recently observed status of the memory."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Conditions: Ready, InvalidSpec and Unreachable."
+        default=None, description="Conditions: Ready, InvalidSpec, Unreachable and Default."
     )
     last_check_time: Timestamp | None = Field(
-        default=None, description="Time of the last health check."
+        default=None,
+        description="Time of a recent health check; written every 5 minutes, and at each change.",
+    )
+    latency_milliseconds: Annotated[Int64, Field(ge=0)] | None = Field(
+        default=None, description="Duration of that health check, if the store was reached."
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None

@@ -26,7 +26,7 @@ COUNTER = itertools.count()
 # Files and tests whose behaviour does not depend on the storage version; with the older one they
 # are deep.
 ONE_STORAGE = {
-    *("test_retention.py", "test_trust.py", "test_agent_policy.py"),
+    *("test_retention.py", "test_trust.py", "test_agent_policy.py", "test_readiness.py"),
     "test_stopped_server_is_a_clear_error_and_a_started_one_heals",
 }
 

@@ -204,10 +204,8 @@ CONDITIONS = {
     "one namespace": {rights.SELF_MANAGED, rights.PREFLIGHT},
     "cert-manager": {rights.CERT_MANAGER},
     "everything": {
-        rights.SELF_MANAGED,
-        rights.PREFLIGHT,
-        matrix.RETENTION,
-        matrix.OWNER_REFERENCES,
+        *(rights.SELF_MANAGED, rights.PREFLIGHT, matrix.RETENTION),
+        *(matrix.OWNER_REFERENCES, matrix.NAMED_SECRETS),
     },
 }
 
@@ -217,7 +215,13 @@ def test_roles_grant_what_the_matrix_says(name: str) -> None:
     values = charts.VALUES[name]
     objects = charts.rendered(values)
     place = values.get("runs", {}).get("namespace", "*")
-    places = {"cluster": "*", "release": charts.NAMESPACE, "default": "default", "objects": place}
+    places = {
+        "cluster": "*",
+        "release": charts.NAMESPACE,
+        "default": "default",
+        "objects": place,
+        "secrets": "team-a",
+    }
     has_hook = "crds" not in values
 
     expected = {

@@ -68,7 +68,7 @@ VALUES: dict[str, dict[str, Any]] = {
             "preStopSeconds": 0,
             "pods": {"env": [{"name": "C", "value": "d"}]},
         },
-        "rbac": {"ownerReferences": True},
+        "rbac": {"ownerReferences": True, "secrets": {"team-a": ["git"]}},
         "serviceAccounts": {"annotations": {"example.com/role": "agents"}},
         "priorityClass": {"name": "agents", "create": True},
         "networkPolicy": {

@@ -21,6 +21,9 @@ NEEDED: Mapping[str, Mapping[str, JSON]] = {
     "spec.runtime.custom": {"type": "Custom"},
     "spec.runtime.workflow.steps[].loop.while.control": {"cel": "control.go"},
     "spec.files[].path": {"content": "x"},
+    "spec.auth.token": {"type": "Token"},
+    "spec.auth.app": {"type": "App"},
+    "spec.auth.ssh": {"type": "SSH"},
 }
 # The other arm of a union goes.
 ALONE = (
@@ -33,6 +36,7 @@ ALONE = (
     frozenset({"ttl", "keepForever"}),
     frozenset({"exec", "codexAppServer"}),
     frozenset({"job", "workflow", "temporal", "custom"}),
+    frozenset({"token", "app", "ssh"}),
 )
 # What a required member is filled in with, where the first value of its schema does not do.
 FILLED: Mapping[str, JSON] = {
@@ -42,6 +46,8 @@ FILLED: Mapping[str, JSON] = {
     "url": "https://example.com/a",
     "endpoint": "https://example.com/a",
     "claimName": "claim",
+    "appId": "1",
+    "installationId": "1",
     "from": "p",
 }
 

@@ -12,13 +12,14 @@ from controllers import kube
 from schemagen import Api
 from webhooks.cluster import api_resources, configuration, install
 
-Scope: TypeAlias = Literal["cluster", "release", "objects", "default"]
+Scope: TypeAlias = Literal["cluster", "release", "objects", "default", "secrets"]
 
 SCOPES: Final[dict[Scope, str]] = {
     "cluster": "cluster-scoped objects",
     "release": "the release's namespace",
     "objects": "the namespaces of the API's objects",
     "default": "the namespace `default`",
+    "secrets": "the namespaces of `rbac.secrets`",
 }
 """Where a right holds: the scopes of roles, and what they mean."""
 

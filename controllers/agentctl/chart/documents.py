@@ -104,9 +104,11 @@ Then they have the rights of their service account.
 ## Secrets
 
 No component may read the Secrets of the cluster. The webhook server reads one, by name, in its own
-namespace: the CA that its replicas share. The controller reads none: the kubelet passes the Secrets
-of a run to its pod. So whoever may create runs may use the Secrets of that namespace, as far as the
-agent's policy allows ([policies](policies.md)).
+namespace: the CA that its replicas share. The controller reads those that `rbac.secrets` names, by
+default none, to check the credentials of Memories and VersionControlProviders
+([readiness](readiness.md)): the kubelet passes the Secrets of a run to its pod. So whoever may
+create runs may use the Secrets of that namespace, as far as the agent's policy allows
+([policies](policies.md)).
 """
 
 
@@ -123,13 +125,16 @@ def _section(who: str, everything: Iterable[rights.Right]) -> str:
     return "\n".join((*rows, ""))
 
 
+_PLACEHOLDERS: Final = {
+    rights.CERTIFICATE_SECRET: "the Secret of `certificates`",
+    matrix.SECRET_NAMES: "those of `rbac.secrets`",
+}
+
+
 def _row(right: rights.Right) -> str:
     group = right.resource.group
     target = f"{right.target}.{group}" if group else right.target
-    names = [
-        "the Secret of `certificates`" if name == rights.CERTIFICATE_SECRET else f"`{name}`"
-        for name in right.names
-    ]
+    names = [_PLACEHOLDERS.get(name, f"`{name}`") for name in right.names]
     cells = (
         f"`{target}`",
         ", ".join(right.verbs),

@@ -16,6 +16,10 @@ CONTROLLER: Final = "controller"
 
 RETENTION: Final = "Retention"
 OWNER_REFERENCES: Final = "OwnerReferences"
+NAMED_SECRETS: Final = "NamedSecrets"
+
+SECRET_NAMES: Final = "SECRET-NAMES"  # noqa: S105 - replaced by the values' names
+"""Placeholder for the names of Secrets that the values list for a namespace."""
 
 COMPONENTS: Final = {
     CONTROLLER: "`agentctl controller`: every replica of the Deployment",
@@ -33,6 +37,7 @@ CONDITIONS: Final = {
     rights.PREFLIGHT: "`crds.preflight: true`",
     RETENTION: "`controller.retention.mode: Archive` or `controller.retention.mode: Delete`",
     OWNER_REFERENCES: "`rbac.ownerReferences: true`",
+    NAMED_SECRETS: "`rbac.secrets`",
 }
 """The conditions of rights, and the values of the chart that fulfil them."""
 
@@ -99,10 +104,27 @@ def _of_api() -> Iterator[Right]:
         "patch", projections.RUNS, "add and remove the finalizer of work outside the cluster"
     )
     yield _right("patch", projections.RUNS, "write the status", subresource="status")
-    for resource in (projections.AGENTS, projections.PROVIDERS):
+    for resource in (
+        *(projections.AGENTS, projections.PROVIDERS),
+        *(projections.MEMORIES, projections.VERSION_CONTROL),
+    ):
         yield _right("list watch", resource, "follow what runs refer to")
-    for resource in (projections.IMPLEMENTATIONS, projections.MEMORIES):
-        yield _right("get list watch", resource, "follow what runs refer to, and read it")
+    yield _right(
+        "get list watch", projections.IMPLEMENTATIONS, "follow what runs refer to, and read it"
+    )
+    for resource in (
+        *(projections.AGENTS, projections.PROVIDERS, projections.IMPLEMENTATIONS),
+        *(projections.MEMORIES, projections.VERSION_CONTROL),
+    ):
+        yield _right("patch", resource, "report whether it can be used", subresource="status")
+    yield _right(
+        "get",
+        kube.SECRETS,
+        "check the credentials of Memories and VersionControlProviders",
+        SECRET_NAMES,
+        scope="secrets",
+        condition=NAMED_SECRETS,
+    )
 
 
 def _of_work() -> Iterator[Right]:

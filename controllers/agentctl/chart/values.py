@@ -282,6 +282,11 @@ class Rbac(Values):
         description="Allow what the admission plugin OwnerReferencesPermissionEnforcement "
         "demands (OpenShift).",
     )
+    secrets: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Names of the Secrets that the controller may read, by namespace: those of "
+        'Memories and VersionControlProviders; "*" means all of a namespace (docs/readiness.md).',
+    )
 
 
 class ServiceAccounts(Values):

@@ -33,6 +33,8 @@ def manager_options(given: ControllerOptions, settings: Callable[[], Settings]) 
             settings=settings,
             archive=FileArchive(given.archive) if given.archive else None,
             no_archive=given.no_archive,
+            secrets=tuple(given.read_secret or ()),
+            endpoints=tuple(given.allow_endpoint or ()),
         )
     except ValueError as error:
         raise CommandError(str(error)) from error

@@ -56,7 +56,17 @@ class ControllerOptions:
     ] = ""
     allow_endpoint: Annotated[
         list[str] | None,
-        typer.Option(metavar="CIDR|HOST", help="Non-public destination that Custom runs may call."),
+        typer.Option(
+            metavar="CIDR|HOST",
+            help="Non-public destination that Custom runs and probes of Memories may call.",
+        ),
+    ] = None
+    read_secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME",
+            help="Secret that the controller may read to check credentials; * is a wildcard.",
+        ),
     ] = None
     temporal: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Temporal frontend for Temporal runs.")

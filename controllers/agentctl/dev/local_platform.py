@@ -82,7 +82,7 @@ def start_controller(
     """
     cluster.kubectl("create", "namespace", HOME, check=False)
     command = [
-        *("controllers.agentctl", "controller", "--home", HOME),
+        *("controllers.agentctl", "controller", "--home", HOME, "--read-secret", "*/*"),
         *("--kubeconfig", str(cluster.admin_kubeconfig)),
         *("--runtime", "local", "--workspaces", str(workspaces)),
         *options,

@@ -16,7 +16,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 import aiohttp
 import msgspec
@@ -87,6 +87,16 @@ class Allowed:
         """Return whether connections to an address are allowed."""
         address = ipaddress.ip_address(text.partition("%")[0])
         return any(address in network for network in self.networks) or _is_public(address)
+
+
+class Destinations(Protocol):
+    """Decides on destinations, as ``Allowed`` does."""
+
+    def has_host(self, host: str) -> bool:
+        """Return whether a name may resolve to any address."""
+
+    def has_address(self, text: str) -> bool:
+        """Return whether connections to an address are allowed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +177,7 @@ class Caller:
     """Client connections, opened on demand.
 
     Args:
-        allowed: Destinations allowed in addition to public addresses.
+        allowed: Allowed destinations.
         deadline_seconds: For a complete response.
         tls: Trust configuration; None for the system's CAs.
         now: The wall clock, for dates in ``Retry-After``.
@@ -175,7 +185,7 @@ class Caller:
 
     def __init__(
         self,
-        allowed: Allowed,
+        allowed: Destinations,
         *,
         deadline_seconds: float,
         tls: ssl.SSLContext | None,
@@ -191,9 +201,22 @@ class Caller:
             await self._session.close()
 
     async def call(
-        self, method: str, url: yarl.URL, *, key: str, body: JSON = msgspec.UNSET
+        self,
+        method: str,
+        url: yarl.URL,
+        *,
+        key: str = "",
+        body: JSON = msgspec.UNSET,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request with an idempotency key, and return the response.
+        """Send a request, and return the response.
+
+        Args:
+            method: HTTP method.
+            url: From ``parse``.
+            key: Idempotency key; empty for none.
+            body: JSON of the request; unset for none.
+            headers: Additional headers.
 
         Raises:
             RuntimeFault: There was no complete response, or the address is not allowed.
@@ -201,7 +224,8 @@ class Caller:
         attempt = _Attempt(self._allowed.has_host(url.host or ""))
         token = _attempt.set(attempt)
         try:
-            async with self._sent(method, url, key, body) as response:
+            given = {**(headers or {}), **({"Idempotency-Key": key} if key else {})}
+            async with self._sent(method, url, given, body) as response:
                 return self._answer(url, response, await _read(response, url))
         except TimeoutError as error:
             raise RuntimeFault(
@@ -217,13 +241,13 @@ class Caller:
 
     @contextlib.asynccontextmanager
     async def _sent(
-        self, method: str, url: yarl.URL, key: str, body: JSON
+        self, method: str, url: yarl.URL, given: Mapping[str, str], body: JSON
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
-            "Idempotency-Key": key,
             "User-Agent": "kubewright",
+            **given,
         }
         data = None
         if body is not msgspec.UNSET:

@@ -16,13 +16,15 @@ class Related:
         agent: The complete Agent.
         provider: The AgentProvider of that agent.
         implementations: ImplementationSpecs of the run and its steps, by name.
-        memory: The Memory of the run or its agent.
+        memory: The Memory of the run, its agent or its namespace.
+        memory_problem: Why no attempt may start with this memory; empty if it is usable.
     """
 
     agent: JSON = None
     provider: JSON = None
     implementations: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
     memory: JSON = None
+    memory_problem: str = ""
 
 
 def agent_name(run: JSON) -> str:

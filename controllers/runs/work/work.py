@@ -161,7 +161,20 @@ def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
         return Waiting(
             Reason.MISSING_MEMORY, f"expected Memory {memory!r}, which does not exist yet"
         )
-    return None
+    return _unusable_memory(related)
+
+
+def _unusable_memory(related: Related) -> Waiting | Refused | None:
+    """Return what the Memory's policy says while it is not ready."""
+    if not related.memory_problem:
+        return None
+    match json_access.at(related.memory, "spec", "health", "onUnavailable"):
+        case "Ignore":
+            return None
+        case "Fail":
+            return Refused(Reason.MEMORY_NOT_READY, related.memory_problem)
+        case _:
+            return Waiting(Reason.MEMORY_NOT_READY, related.memory_problem)
 
 
 _REASONS: Final = {

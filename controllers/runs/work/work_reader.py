@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from controllers import kube
 from controllers.runs import projections
-from controllers.runs.api_constants import Reason
+from controllers.runs.api_constants import IN_FLIGHT, Reason
 from controllers.runs.caches import Caches
 from controllers.runs.planner import observation
 from controllers.runs.runtimes.base import JSON, Work
@@ -18,7 +18,12 @@ from crds.admission.settings import Pods, Settings
 # Users decide how large it is.
 MAX_WORK_BYTES: Final = 64 * 1024 * 1024
 # Their later creation changes a version; other references are not tracked by version.
-_TRACKED_BY_VERSION: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
+_TRACKED_BY_VERSION: Final = frozenset(
+    {
+        *(Reason.MISSING_AGENT, Reason.MISSING_PROVIDER),
+        *(Reason.MISSING_MEMORY, Reason.MEMORY_NOT_READY),
+    }
+)
 
 
 class RecreatedError(Exception):
@@ -59,13 +64,15 @@ class WorkReader:
     async def inputs(self, run: projections.Run, *, needs_work: bool) -> work.Inputs:
         """Return the prepared work; read again only if an input changed."""
         memory, agent, provider = self._memories[run.metadata.uid], *self._agent(run)
+        store = self._memory(run, agent)
         settings = self._settings()
         versions = (
             settings,
             run.metadata.generation,
             observation.attempt(run),
-            agent and agent.metadata.resource_version,
-            provider and provider.metadata.resource_version,
+            agent and agent.version,
+            provider and provider.version,
+            store and store.version,
         )
         known = memory.inputs if memory.inputs_of == versions else None
         match known:
@@ -82,7 +89,10 @@ class WorkReader:
         )
         if whole["metadata"]["uid"] != run.metadata.uid:
             raise RecreatedError
-        related = await self._related(whole, agent, provider)
+        related = await self._related(whole, agent, provider, store)
+        if store is not None and store.is_unusable and run.status.phase not in IN_FLIGHT:
+            # A run in flight is left alone: its agent may do without for a while.
+            related = dataclasses.replace(related, memory_problem=_problem(store))
         inputs = work.prepare(whole, related, observation.attempt(run), settings)
         self._remember(memory, whole["spec"], inputs)
         memory.inputs_of = versions
@@ -111,25 +121,35 @@ class WorkReader:
             return None, None
         return agent, self._caches.providers.get(kube.Key(namespace, agent.provider))
 
+    def _memory(
+        self, run: projections.Run, agent: projections.Whole | None
+    ) -> projections.Whole | None:
+        """Return the Memory of the run, its agent or its namespace; None if there is none."""
+        namespace = run.metadata.namespace
+        name = run.spec.memory_ref.name or (agent.named.memory_ref.name if agent else "")
+        if name:
+            return self._caches.memories.get(kube.Key(namespace, name))
+        return self._caches.default_memory(namespace)
+
     async def _related(
-        self, whole: JSON, agent: projections.Whole | None, provider: projections.Whole | None
+        self,
+        whole: JSON,
+        agent: projections.Whole | None,
+        provider: projections.Whole | None,
+        memory: projections.Whole | None,
     ) -> related_objects.Related:
         namespace = whole["metadata"]["namespace"]
-        agent_json = {"spec": agent.decoded()} if agent else None
-        memory = related_objects.memory_name(whole, agent_json)
         return related_objects.Related(
-            agent=agent_json,
-            provider={"spec": provider.decoded()} if provider else None,
+            agent=_object(agent),
+            provider=_object(provider),
             implementations={
                 name: await self._get(projections.IMPLEMENTATIONS, namespace, name)
                 for name in related_objects.implementation_names(whole)
             },
-            memory=await self._get(projections.MEMORIES, namespace, memory),
+            memory=_object(memory),
         )
 
-    async def _get(self, resource: kube.Resource, namespace: str, name: str | None) -> JSON:
-        if not name:
-            return None
+    async def _get(self, resource: kube.Resource, namespace: str, name: str) -> JSON:
         try:
             return await self._client.get(resource, name, namespace=namespace)
         except kube.NotFoundError:
@@ -142,6 +162,15 @@ class WorkReader:
     def forget(self, uid: str) -> None:
         """Drop the cached inputs of a run."""
         self.cached_bytes -= self._memories.pop(uid, _Memory()).work_bytes
+
+
+def _object(cached: projections.Whole | None) -> JSON:
+    return {"spec": cached.decoded()} if cached else None
+
+
+def _problem(memory: projections.Whole) -> str:
+    ready = memory.ready
+    return f"Memory {memory.metadata.name!r} is not ready" + (f": {ready.message}" if ready else "")
 
 
 def _bare(run: projections.Run, spec: Mapping[str, JSON], pods: Pods) -> Work:

@@ -17,6 +17,9 @@ import msgspec
 import pytest
 
 import crds
+from controllers import kube
+from controllers.readiness import kinds, references
+from controllers.readiness.memory import health, probe
 from controllers.runner import artifacts, spec
 from controllers.runner.adapters import codex_adapter, exec_adapter
 from controllers.runs import projections
@@ -39,16 +42,19 @@ JSON: TypeAlias = Any
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in crds.api}
 # What nobody reads yet: «The platform acts by itself» (#23) empties this list.
 UNREAD: Mapping[str, tuple[str, ...]] = {
-    "Agent": ("spec.vcsRef.name",),
-    "ImplementationSpec": ("spec.vcsRef.name",),
     "AgentRun": (
         "spec.vcs.required",
         "spec.implementation.inline.vcsRef.name",
         "spec.runtime.workflow.steps.implementation.inline.vcsRef.name",
     ),
-    "Memory": ("spec.isDefault", "spec.capabilities", "spec.retention.*", "spec.health.*"),
+    "Memory": ("spec.retention.*",),
     "ImplementationSource": ("spec.*",),
-    "VersionControlProvider": ("spec.*",),
+    "VersionControlProvider": (
+        *("spec.auth.username", "spec.auth.token.type", "spec.auth.app.appId"),
+        *("spec.auth.app.installationId", "spec.auth.app.tokenTTL"),
+        *("spec.clone.ssh.*", "spec.capabilities.*", "spec.defaults.*", "spec.endpoints.*"),
+        *("spec.provider", "spec.repositoryPolicy.*"),
+    ),
 }
 # Nothing is kept from being read by a policy that refuses it before.
 OPERATOR = settings.read(
@@ -283,6 +289,40 @@ def candidate(world: World) -> JSON:
     return repr(candidates.candidate(world.view))
 
 
+def observed(kind: str) -> Callable[[World], JSON]:
+    """Return what the conditions of an object depend on."""
+
+    def answer(world: World) -> JSON:
+        spec_ = world.objects[kind]["spec"]
+        report = kinds.RULES[kind](spec_, references.Observed(), OPERATOR)
+        return [repr(report), *map(repr, references.key_references(spec_))]
+
+    return answer
+
+
+def default_memory(world: World) -> JSON:
+    """Whether runs without a reference use a Memory."""
+    spec_ = msgspec.Raw(json.dumps(world.objects["Memory"]["spec"]).encode())
+    return projections.Whole(metadata=kube.Metadata(), spec=spec_).named.is_default
+
+
+def probed(world: World) -> JSON:
+    """How a store is probed."""
+    spec_ = world.objects["Memory"]["spec"]
+    return [repr(health.schedule(spec_)), probe.needs_vector(spec_)]
+
+
+def unusable(world: World) -> JSON:
+    """What a run does while its Memory is not ready."""
+    related = related_objects.Related(
+        agent=world.objects["Agent"],
+        provider=world.objects["AgentProvider"],
+        memory=world.objects["Memory"],
+        memory_problem="away",
+    )
+    return repr(work.prepare(world.run, related, 1, OPERATOR))
+
+
 Probe: TypeAlias = Callable[[World], JSON]
 READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
     "Agent": (
@@ -292,6 +332,7 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.runDefaults.*", "controllers.runs.work.work:prepare", attempts),
         ("spec.env*.valueFrom.*", "crds.admission.inputs:references", pods),
         ("spec.providerRef.name", "controllers.runs.projections:Whole.provider", pods),
+        ("spec.vcsRef.name", "controllers.readiness.kinds:agent", observed("Agent")),
         ("spec.*", "controllers.runner.spec:names", runner),
     ),
     "AgentProvider": (
@@ -311,6 +352,11 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
     "ImplementationSpec": (
+        (
+            "spec.vcsRef.name",
+            "controllers.readiness.kinds:implementation",
+            observed("ImplementationSpec"),
+        ),
         ("spec.source.*", "controllers.runs.work.work:prepare", inputs),
         ("spec.contract.*", "controllers.runs.work.work:prepare", inputs),
         ("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),
@@ -364,14 +410,28 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.vcs.*", "controllers.runs.runtimes.jobs.job_objects:job", pods),
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
-    "Memory": (("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),),
+    "Memory": (
+        ("spec.isDefault", "controllers.runs.projections:Whole.named", default_memory),
+        ("spec.capabilities", "controllers.readiness.memory.probe:needs_vector", probed),
+        ("spec.health.onUnavailable", "controllers.runs.work.work:prepare", unusable),
+        ("spec.health.*", "controllers.readiness.memory.health:schedule", probed),
+        ("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),
+    ),
     "ImplementationSource": (),
-    "VersionControlProvider": (),
+    "VersionControlProvider": (
+        (
+            "spec.*",
+            "controllers.readiness.kinds:version_control",
+            observed("VersionControlProvider"),
+        ),
+    ),
 }
 
 
 # ------------------------------------------------------------------------------------ the objects
 
+GIT: JSON = {"provider": "GitHub"}
+TOKEN: JSON = {"type": "Token", "token": {"secretRef": {"name": "a"}}}
 GITHUB = {"provider": "GitHub", "externalId": "o/r#1"}
 VOLUMES: list[JSON] = [{"name": one, "mountPath": f"/{one}", "emptyDir": {}} for one in ("a", "b")]
 LOOP = {"maxIterations": 2, "while": {"cel": "control.go"}}
@@ -397,6 +457,7 @@ AROUND: tuple[tuple[str, str, str, JSON], ...] = (
     ("Agent", "*policy.secrets*", "AgentRun", {"secretRefs": [{"name": "a"}]}),
     ("Agent", "*policy.serviceAccounts*", "AgentRun", ACCOUNT),
     ("Agent", "*policy.sourceProviders*", "AgentRun", INLINE),
+    ("VersionControlProvider", "*clone.protocol", "VersionControlProvider", {"auth": TOKEN}),
     ("AgentRun", "*parallelism", "AgentRun", workflow(*({"name": one} for one in "abc"))),
     ("AgentRun", "*loop.state*", "AgentRun", workflow(STATE, workload={"volumes": VOLUMES})),
     ("AgentRun", "*loop.while*", "AgentRun", workflow({"name": "s", "loop": LOOP})),
@@ -410,6 +471,10 @@ VALUES: Mapping[str, tuple[JSON, JSON]] = {
     "*control.path": ("/workspace/a", "/workspace/b"),
     "spec.runtime.extraConfig": ({"podAnnotations": {"a": "1"}}, {"podAnnotations": {"a": "2"}}),
     "spec.runtime.custom.endpoint": ("https://a.example", "https://b.example"),
+    "spec.capabilities": ("KV", "Vector"),
+    "spec.health.onUnavailable": ("Wait", "Ignore"),
+    "spec.health.interval": ("2m", "3m"),
+    "spec.health.timeout": ("1s", "2s"),
 }
 # Of a union, both arms have to be set together with what chooses between them.
 WHOLE: Mapping[str, tuple[str, JSON, JSON]] = {
@@ -420,6 +485,7 @@ WHOLE: Mapping[str, tuple[str, JSON, JSON]] = {
     )
     for name in ("secrets", "serviceAccounts", "sourceProviders")
 } | {
+    "spec.auth.type": ("spec.auth", {"type": "None"}, TOKEN),
     "spec.adapter.type": ("spec.adapter", {"type": "CodexAppServer"}, {"type": "Exec"}),
     "spec.retention.keepForever": ("spec.retention", {"keepForever": True}, {"ttl": "1h"}),
 }
@@ -432,6 +498,7 @@ def base() -> dict[str, JSON]:
         ("Agent", run_world.AGENT["spec"]),
         ("AgentProvider", run_world.PROVIDER["spec"]),
         ("ImplementationSpec", {"text": "x"}),
+        ("VersionControlProvider", GIT),
         ("Memory", {"type": "Postgres", "connection": {"secretKeyRef": {"name": "m", "key": "k"}}}),
     ):
         metadata = {"name": "one", "namespace": "team"}

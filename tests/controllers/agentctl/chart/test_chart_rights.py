@@ -33,10 +33,10 @@ def test_nothing_is_granted_by_a_wildcard_or_without_a_reason() -> None:
     assert [] == [right for right in RIGHTS if not right.why]
 
 
-def test_secrets_are_read_by_name_in_one_namespace() -> None:
+def test_secrets_are_read_by_name_where_the_release_is_or_the_operator_says() -> None:
     secrets = [right for right in RIGHTS if right.resource == kube.SECRETS]
 
-    assert {"release"} == {right.scope for right in secrets}
+    assert {"release", "secrets"} == {right.scope for right in secrets}
     assert [("create",)] == [right.verbs for right in secrets if not right.names]
 
 

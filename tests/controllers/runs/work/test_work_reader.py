@@ -86,3 +86,70 @@ async def test_changed_settings_count_for_work_that_was_kept() -> None:
     assert isinstance(third, work.Refused)
     assert Reason.IMAGE_NOT_ALLOWED is third.reason
     assert 3 == client.reads
+
+
+def memory(
+    name: str, *, is_ready: bool | None, since: int = 0, health: dict[str, str] | None = None
+) -> projections.Whole:
+    """A default Memory, with a Ready condition unless that is unknown."""
+    spec = {
+        "type": "Redis",
+        "isDefault": True,
+        "connection": {"secretKeyRef": {"name": name}},
+        "health": health or {},
+    }
+    condition = projections.Condition(type="Ready", status=str(is_ready), message="away")
+    return projections.Whole(
+        metadata=kube.Metadata(
+            name=name, namespace="team", creation_timestamp=f"2026-11-28T12:00:0{since}Z"
+        ),
+        spec=msgspec.Raw(msgspec.json.encode(spec)),
+        status=projections.ReadinessStatus(() if is_ready is None else (condition,)),
+    )
+
+
+async def inputs_with(*memories: projections.Whole, **status: Any) -> work.Inputs:
+    """The inputs of a run in a namespace with Memories."""
+    reader, run, _ = opened(run_world.run({"workload": {"image": "runner"}}, **status))
+    for one in memories:
+        reader._caches.memories.put(one)  # noqa: SLF001 - as its reflector does
+    return await reader.inputs(run, needs_work=True)
+
+
+async def test_run_without_a_reference_uses_the_oldest_default_memory() -> None:
+    found = await inputs_with(
+        memory("a", is_ready=True, since=2), memory("b", is_ready=True, since=1)
+    )
+
+    assert isinstance(found, work.Ready)
+    assert {"name": "b"} == found.work.run_json["memory"]["connectionRef"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ({}, work.Waiting),
+        ({"onUnavailable": "Wait"}, work.Waiting),
+        ({"onUnavailable": "Fail"}, work.Refused),
+        ({"onUnavailable": "Ignore"}, work.Ready),
+    ],
+)
+async def test_memory_decides_about_runs_while_it_is_away(
+    policy: dict[str, str], expected: type[work.Inputs]
+) -> None:
+    found = await inputs_with(memory("a", is_ready=False, health=policy))
+
+    assert isinstance(found, expected)
+    if not isinstance(found, work.Ready):
+        assert Reason.MEMORY_NOT_READY is found.reason
+        assert "'a'" in found.message
+
+
+async def test_run_in_flight_goes_on_without_its_memory() -> None:
+    running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
+
+    assert isinstance(await inputs_with(memory("a", is_ready=False), **running), work.Ready)
+
+
+async def test_run_starts_if_nothing_is_known_of_its_memory() -> None:
+    assert isinstance(await inputs_with(memory("a", is_ready=None)), work.Ready)
