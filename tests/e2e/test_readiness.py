@@ -3,16 +3,19 @@
 import asyncio
 import base64
 import json
+import pathlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 import crds
 from controllers import kube, manager
+from controllers.agentctl.chart import rights as matrix
 from controllers.readiness import kinds
 from crds.admission.settings import Settings
 from tests.e2e.conftest import Platform
-from tests.support import run_world
+from tests.support import accounts, run_world
 from tests.support.run_platform import HURRIED, running
 
 pytestmark = pytest.mark.e2e
@@ -69,16 +72,41 @@ async def until(platform: Platform, expected: dict[str, str], version: str = "v1
         assert expected == found
 
 
-async def test_kubectl_shows_what_can_be_used_and_why_not(platform: Platform) -> None:
+@pytest.fixture
+async def controller(platform: Platform, tmp_path: pathlib.Path) -> AsyncIterator[kube.Client]:
+    """A client with the rights of the chart, which may read two Secrets."""
+    home = f"{platform.namespace}-home"
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}
+    await platform.client.create(kube.NAMESPACES, body)
+    token = await accounts.token(
+        platform.client,
+        matrix.CONTROLLER,
+        home=home,
+        objects=platform.namespace,
+        secrets=["git", "store"],
+    )
+    path = tmp_path / "kubeconfig"
+    path.write_text(accounts.kubeconfig(platform.cluster, token))
+    async with kube.Client.from_kubeconfig(path) as client:
+        yield client
+
+
+async def test_kubectl_shows_what_can_be_used_and_why_not(
+    platform: Platform, controller: kube.Client
+) -> None:
     namespace = platform.namespace
     options = manager.Options(
-        home=namespace, namespace=namespace, timing=HURRIED, settings=Settings, secrets=["*"]
+        home=f"{namespace}-home",
+        namespace=namespace,
+        timing=HURRIED,
+        settings=Settings,
+        secrets=[f"{namespace}/git", f"{namespace}/store"],
     )
-    controller = manager.Manager(platform.client, "one", lambda *_: [], options)
+    leader = manager.Manager(controller, "one", lambda *_: [], options)
     for kind, spec in SPECS.items():
         await make(platform, "one", kind, spec)
 
-    async with running(controller):
+    async with running(leader):
         await until(
             platform,
             {

@@ -31,6 +31,8 @@ class Places(TypedDict):
     """Conditions of rights that are fulfilled."""
     secret: NotRequired[str]
     """The Secret with the CA."""
+    secrets: NotRequired[Collection[str]]
+    """Names of Secrets in the namespace of the API's objects that may be read."""
     name: NotRequired[str]
     """Name of the account, if not that of the chart."""
 
@@ -109,7 +111,9 @@ def _name(who: str, **places: Unpack[Places]) -> str:
 def _roles(who: str, **places: Unpack[Places]) -> Iterator[dict[str, Any]]:
     """The roles that the chart renders (its template rbac.yaml), and their bindings."""
     home, fulfilled = places["home"], {*places.get("conditions", ())}
-    namespaces = {"release": home, "objects": places["objects"], "default": "default"}
+    objects, secrets = places["objects"], places.get("secrets", ())
+    fulfilled |= {matrix.NAMED_SECRETS} if secrets else set()
+    namespaces = {"release": home, "objects": objects, "default": "default", "secrets": objects}
     rules: dict[str, list[Any]] = {}
     for role in rights.roles(matrix.matrix()):
         if role.who == who and (not role.conditions or fulfilled & {*role.conditions}):
@@ -122,6 +126,7 @@ def _roles(who: str, **places: Unpack[Places]) -> Iterator[dict[str, Any]]:
         metadata |= {} if namespace is None else {"namespace": namespace}
         common = {"apiVersion": f"{GROUP}/v1", "metadata": metadata}
         text = json.dumps(granted).replace(rights.CERTIFICATE_SECRET, secret)
+        text = text.replace(f'["{matrix.SECRET_NAMES}"]', json.dumps([*secrets]))
         yield {**common, "kind": kind, "rules": json.loads(text)}
         name = _name(who, **places)
         subject = {"kind": "ServiceAccount", "name": name, "namespace": home}

@@ -104,12 +104,13 @@ def covers(right: Right, verb: str, name: str, call: Call) -> bool:
         "objects": True,
         "release": call.namespace == _home(call),
         "default": call.namespace == "default",
+        "secrets": call.namespace != _home(call),
     }
     return (
         places[right.scope]
         and (right.who, verb) == (component(call), call.verb)
         and (right.resource.group, right.target) == (call.group, call.resource)
-        and name in {"", rights.CERTIFICATE_SECRET, call.name}
+        and name in {"", rights.CERTIFICATE_SECRET, matrix.SECRET_NAMES, call.name}
     )
 
 
