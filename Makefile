@@ -293,7 +293,7 @@ lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --upgrade --group dev pyproject.toml --output-file .requirements/dev.txt
 	$(LOCKED) --extra memory pyproject.toml --output-file .requirements/image.txt
-	for extra in temporal traces; do \
+	for extra in memory temporal traces; do \
 	  $(LOCKED) --extra $$extra pyproject.toml --output-file .requirements/$$extra.txt || exit 1; done
 	echo 'pip-audit>=2.10' | $(LOCKED) - --output-file .requirements/audit.txt
 	echo 'msgspec>=0.20' | $(LOCKED) - --output-file .requirements/runner.txt

@@ -103,8 +103,7 @@ class Traffic:
         found = await self._call(f"get in {read}", lambda: self._get(read, name))
         if found is not None:
             self._compare(created, found, read)
-            found["metadata"]["labels"] = {"touched": "yes"}
-            await self._call(f"replace in {read}", lambda: self._replace(read, found))
+            await self._call(f"replace in {read}", lambda: self._touch(read, found))
         await self._call(f"delete in {written}", lambda: self._delete(written, name))
 
     def _compare(self, created: Any, found: Any, read: str) -> None:
@@ -162,6 +161,15 @@ class Traffic:
 
     async def _list(self, version: str) -> Any:
         return await self.client.list(self._objects(version), namespace=self.namespace)
+
+    async def _touch(self, version: str, found: Any) -> Any:
+        """Replace an object, read again whenever a controller wrote its status meanwhile."""
+        while True:
+            found["metadata"]["labels"] = {"touched": "yes"}
+            try:
+                return await self._replace(version, found)
+            except kube.ConflictError:
+                found = await self._get(version, found["metadata"]["name"])
 
     async def _replace(self, version: str, body: Any) -> Any:
         return await self.client.replace(self._objects(version), body, namespace=self.namespace)
