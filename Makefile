@@ -17,7 +17,7 @@ test-all test-deep: WORKERS = 3
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-rights prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-memory prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-all test-deep check static fast format generate judge judges lock clean prove-minors chart image sbom prove-image prove-install prove-rights prove-docs guide bench-preflight bench-migrate prove-diff prove-import prove-limits prove-faults prove-failover prove-memory prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-migrate prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-diagnose prove-expiry prove-tenants prove-situations prove-sources bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -203,6 +203,11 @@ prove-situations: $(INSTALLED)  ## Cluster events at every point of a run, or ON
 prove-limits: N = 1000
 prove-limits: $(INSTALLED)  ## Two leaders at once and N runs: no limit is exceeded at any revision (5 minutes)
 	@$(BIN)/python -m tests.bench.prove_limits --number $(N)
+
+prove-sources: ISSUES = 1000
+prove-sources: SEED = 0
+prove-sources: $(INSTALLED)  ## Lose, reorder and forge deliveries of ISSUES issues; 500/s; kill the receiver (5 minutes)
+	@$(BIN)/python -m tests.bench.prove_sources --issues $(ISSUES) --seed $(SEED)
 
 prove-faults: ROUNDS = 10
 prove-faults: SEED = 0

@@ -110,6 +110,8 @@ class Manager:
             clock=self._monotonic, rng=rng, on_take=self.metrics.waited
         )
         self.metrics.depth(self.queue.__len__)
+        self.while_leading: list[Callable[[], Awaitable[None]]] = []
+        """Other work of the leader, started with its own."""
         self.synced = asyncio.Event()
         """Set once the caches are synced; from then on this replica can lead."""
         self.caches = Caches(
@@ -251,6 +253,8 @@ class Manager:
     ) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(readiness.run())
+            for work in self.while_leading:
+                group.create_task(_running(work))
             group.create_task(allocator.run())
             # Admission is based on the ledger: no run has a slot before it was read.
             await allocator.opened.wait()
@@ -342,6 +346,10 @@ class Manager:
 
 
 _ORPHANED_SECONDS: Final = 0.5
+
+
+async def _running(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
 
 
 async def _ended(tasks: Iterable[asyncio.Future[None]]) -> None:

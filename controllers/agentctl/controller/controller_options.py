@@ -104,6 +104,20 @@ class ControllerOptions:
     health: Annotated[
         int, typer.Option(help="Port of these endpoints (plain HTTP); 0 picks a free port.")
     ] = 0
+    sources_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port for deliveries of GitHub and Linear (plain HTTP); 0 picks a free port. "
+            "\\[default: none are received]"
+        ),
+    ] = None
+    spool: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="Directory that keeps deliveries until they are applied, one for each replica. "
+            "\\[default: they are applied before they are answered]"
+        ),
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="Log level.")
     ] = "info"

@@ -8,7 +8,7 @@ import signal
 import socket
 import tempfile
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import uvloop
@@ -23,6 +23,8 @@ from controllers.process import health_endpoints, json_log, log_writer, setup
 from controllers.runs import naming
 from controllers.runs.caches import Caches
 from controllers.runs.runtimes.base import Runtime
+from controllers.sources import service
+from controllers.sources.receiving.spool import SpoolError
 from schemagen import files
 
 # Shorter than Kubernetes' grace period; a rollout proceeds once the Lease is released.
@@ -45,6 +47,8 @@ def _check_folders(given: ControllerOptions) -> None:
         _check_writable(workspaces_of(given), "workspaces", "--workspaces or --state-dir")
     if given.archive is not None:
         _check_writable(given.archive, "the archive", "--archive")
+    if given.spool is not None:
+        _check_writable(given.spool, "the spool", "--spool")
 
 
 def _check_writable(folder: pathlib.Path, what: str, option: str) -> None:
@@ -97,7 +101,21 @@ async def _replica(
 
         replica = manager.Manager(client, identity, make, options)
         replica.metrics.reload_failures(lambda: operator.failures)
-        async with runtimes.maintain_runtimes(made), _ready(replica, identity, given):
+        sources = service.Service(
+            client, replica.metrics.registry, namespace=options.namespace, spool=given.spool
+        )
+
+        if given.sources_port is not None:
+            replica.while_leading.append(sources.repair)
+
+        def problem() -> str:
+            problems = (replica.problem, "" if given.sources_port is None else sources.problem)
+            return "; ".join(filter(None, problems))
+
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(runtimes.maintain_runtimes(made))
+            await stack.enter_async_context(_ready(replica, identity, given, problem))
+            await _receive(stack, sources, given)
             following = asyncio.create_task(operator.follow())
             try:
                 return await _work(replica, stopped)
@@ -107,7 +125,7 @@ async def _replica(
 
 @contextlib.asynccontextmanager
 async def _ready(
-    replica: manager.Manager, identity: str, given: ControllerOptions
+    replica: manager.Manager, identity: str, given: ControllerOptions, problem: Callable[[], str]
 ) -> AsyncIterator[None]:
     """Serve health and metrics; print a line on standard output once the caches are synced."""
 
@@ -124,7 +142,7 @@ async def _ready(
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(following.cancel)
         shown = health_endpoints.listening(
-            given.host, given.health, replica.metrics.registry, lambda: replica.problem
+            given.host, given.health, replica.metrics.registry, problem
         )
         try:
             where = await stack.enter_async_context(shown)
@@ -135,6 +153,22 @@ async def _ready(
         _log.info("health and metrics", extra={"url": where})
         replica.metrics.registry.register(log_writer.Losses({"stderr": setup.standard_error()}))
         yield
+
+
+async def _receive(
+    stack: contextlib.AsyncExitStack, sources: service.Service, given: ControllerOptions
+) -> None:
+    """Receive deliveries of issue trackers until the stack is closed."""
+    if given.sources_port is None:
+        return
+    try:
+        await stack.enter_async_context(sources.serving(given.host, given.sources_port))
+    except SpoolError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(
+            f"expected a free port for --sources-port {given.sources_port} at {given.host}: {error}"
+        ) from error
 
 
 async def _work(replica: manager.Manager, stopped: asyncio.Event) -> Exit:

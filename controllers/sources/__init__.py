@@ -1,0 +1,1 @@
+"""Issues of GitHub and Linear become ImplementationSpecs: received, verified, mapped, applied."""

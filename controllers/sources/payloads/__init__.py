@@ -1,0 +1,1 @@
+"""Payloads of trackers: verified over their bytes, then read as observations of issues. Pure."""

@@ -1,0 +1,1 @@
+"""Deliveries over HTTP: limited, verified, durable before they are answered, then applied."""

@@ -1,0 +1,139 @@
+"""Reads what webhooks did not deliver, and what is polled, while this replica leads. Shell.
+
+A read begins where the last one did, minus an overlap, by GitHub's clock. That time is the source's
+``status.lastSyncTime``, written once everything that was read is applied.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import datetime as dt
+import logging
+from typing import Final
+
+from controllers import kube
+from controllers.sources.api_constants import MANAGER, SOURCES
+from controllers.sources.applier import Applier
+from controllers.sources.issues import Observation, Rank
+from controllers.sources.repair.github_reader import GitHubReader, ReadError
+from controllers.sources.source_view import Source
+from schemagen.versions import durations
+
+# GitHub's lists lag behind its changes.
+OVERLAP: Final = dt.timedelta(seconds=120)
+REPAIR_SECONDS: Final = 900
+"""Interval of reads of a source that receives webhooks."""
+FAILED_SECONDS: Final = 300
+_log = logging.getLogger(__name__)
+
+
+def interval_seconds(source: Source) -> int | None:
+    """Return the interval of a source's reads; None if it is not read.
+
+    Only a repository of GitHub is.
+    """
+    if source.spec.github is None or not source.spec.github.repository:
+        return None
+    match source.spec.ingestion.mode:
+        case "Webhook":
+            return REPAIR_SECONDS
+        case "Poll":
+            return durations.seconds_of(source.spec.ingestion.poll.interval)
+        case _:
+            return None
+
+
+class Repairer:
+    """Reads sources, each at its interval.
+
+    Args:
+        client: May get the Secrets of sources, and write their statuses.
+        sources: Kept synced by others.
+        applier: Applies what is read.
+        reader: Reads GitHub.
+    """
+
+    def __init__(
+        self,
+        client: kube.Client,
+        sources: kube.Store[Source],
+        applier: Applier,
+        reader: GitHubReader,
+    ) -> None:
+        self._client, self._sources = client, sources
+        self._applier, self._reader = applier, reader
+        self._queue: kube.Queue[kube.Key] = kube.Queue()
+
+    def changed(self, change: kube.Change[Source]) -> None:
+        """Read a source that is new, or has another specification, soon."""
+        before, after = change.before, change.after
+        if after is not None and (before is None or before.spec != after.spec):
+            self._queue.add(change.key, priority=kube.CHANGED)
+
+    async def run(self) -> None:
+        """Read sources until cancelled, one at a time: GitHub asks for serial requests."""
+        for source in self._sources:
+            self._queue.add(source.key)
+        await kube.reconcile(self._queue, self.read, workers=1)
+
+    async def read(self, key: kube.Key) -> float | None:
+        """Read a source; return the seconds until it is due again."""
+        source = self._sources.get(key)
+        seconds = None if source is None else interval_seconds(source)
+        if source is None or seconds is None:
+            return None
+        try:
+            await self._read(source)
+        except ReadError as error:
+            _log.warning("reading a source failed: %s", error, extra={"source": str(key)})
+            return max(seconds, FAILED_SECONDS)
+        return seconds
+
+    async def _read(self, source: Source) -> None:
+        token = await self._token(source)
+        since = source.last_sync
+        began: dt.datetime | None = None
+        pages = self._reader.pages(
+            source.spec.github.repository if source.spec.github else "",
+            token,
+            None if since is None else since - OVERLAP,
+        )
+        async with contextlib.aclosing(pages):
+            async for time, issues in pages:
+                began = began or time
+                seen = [Observation(issue, Rank.READ) for issue in issues]
+                await asyncio.gather(*(self._applier.apply(source, each) for each in seen))
+        if began is not None and began != since:
+            await self._write_status(source, began)
+
+    async def _token(self, source: Source) -> str:
+        ref = source.spec.credentials.secret_key_ref
+        namespace = source.metadata.namespace
+        try:
+            secret = await self._client.get(kube.SECRETS, ref.name, namespace=namespace)
+            token = base64.b64decode((secret.get("data") or {})[ref.key], validate=True).decode()
+        except (kube.NotFoundError, kube.ForbiddenError) as error:
+            raise ReadError(f"the credentials cannot be read: {error}") from error
+        except (KeyError, binascii.Error, UnicodeDecodeError):
+            token = ""
+        token = token.strip()
+        # Nothing else may be in a header.
+        if not token or not token.isascii() or not token.isprintable():
+            raise ReadError(f"expected a token in Secret {ref.name!r}, key {ref.key!r}")
+        return token
+
+    async def _write_status(self, source: Source, began: dt.datetime) -> None:
+        status = {
+            "lastSyncTime": kube.time_text(began),
+            "observedGeneration": source.metadata.generation,
+        }
+        metadata = {"name": source.metadata.name, "namespace": source.metadata.namespace}
+        await self._client.apply(
+            SOURCES,
+            {"metadata": metadata, "status": status},
+            field_manager=MANAGER,
+            force=True,
+            subresource="status",
+            answers_metadata=True,
+        )

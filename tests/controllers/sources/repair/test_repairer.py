@@ -1,0 +1,178 @@
+"""Reads of a repository on a stand-in of GitHub, to what is in the cluster."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+
+import crds
+from controllers import kube
+from controllers.kube import testing
+from controllers.sources.api_constants import SOURCES, SPECS
+from controllers.sources.applier import Applier
+from controllers.sources.repair import repairer
+from controllers.sources.repair.github_reader import GitHubReader
+from controllers.sources.repair.repairer import Repairer
+from controllers.sources.source_view import Source
+from tests.support import source_bench, standin_github
+from tests.support.standin_github import GitHub
+
+NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+KEY = kube.Key("team", "issues")
+
+
+@dataclasses.dataclass
+class Bench:
+    """A repairer, and the stand-in that it reads."""
+
+    github: GitHub
+    server: testing.ApiServer
+    client: kube.Client
+    store: kube.Store[Source]
+    repairer: Repairer
+    pauses: list[float]
+
+    async def read(self) -> float | None:
+        """Read the source as it is."""
+        value = await self.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+        self.store.put(kube.view_of(Source, value))
+        return await self.repairer.read(KEY)
+
+    def titles(self) -> dict[str, str]:
+        """Titles of the ImplementationSpecs, by the identifiers of their issues."""
+        return {
+            spec["spec"]["source"]["externalId"]: spec["spec"]["summary"]
+            for spec in self.server.objects(SPECS)
+        }
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    server, github = testing.ApiServer(crds.api), GitHub(NOON)
+    await source_bench.prepare(server)
+    store: kube.Store[Source] = kube.Store()
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with (
+        server.client() as client,
+        TestServer(github.app()) as api,
+        aiohttp.ClientSession() as session,
+    ):
+        token = {"metadata": {"name": "token"}, "stringData": {"token": standin_github.TOKEN}}
+        await client.create(kube.SECRETS, token, namespace="team")
+        reader = GitHubReader(session, str(api.make_url("")), now=NOON.timestamp, sleep=pause)
+        applier = Applier(client, store.get)
+        applying = asyncio.create_task(applier.run())
+        yield Bench(github, server, client, store, Repairer(client, store, applier, reader), pauses)
+        applying.cancel()
+        await asyncio.gather(applying, return_exceptions=True)
+
+
+async def test_all_pages_are_applied_and_the_time_is_kept(bench: Bench) -> None:
+    for number in range(1, 251):
+        bench.github.change(number, f"Issue {number}", seconds=number)
+
+    seconds = await bench.read()
+
+    source = await bench.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+    assert {f"a/b#{n}": f"Issue {n}" for n in range(1, 251)} == bench.titles()
+    assert 3 == len(bench.github.queries)
+    assert "2026-01-01T12:00:00Z" == source["status"]["lastSyncTime"]
+    assert repairer.REPAIR_SECONDS == seconds
+
+
+async def test_the_next_read_asks_for_what_changed_since(bench: Bench) -> None:
+    bench.github.change(1, "First", seconds=0)
+    await bench.read()
+    bench.github.now += dt.timedelta(hours=3)
+    bench.github.change(2, "Lost delivery", seconds=13 * 3600)
+
+    await bench.read()
+
+    assert {"a/b#1": "First", "a/b#2": "Lost delivery"} == bench.titles()
+    assert [None, "2026-01-01T11:58:00Z"] == [each.get("since") for each in bench.github.queries]
+
+
+async def test_ten_thousand_unchanged_issues_cost_one_request(bench: Bench) -> None:
+    await bench.read()
+    for number in range(1, 10_001):
+        bench.github.change(number, "Unchanged", seconds=0)
+    bench.github.queries.clear()
+
+    await bench.read()
+
+    assert 1 == len(bench.github.queries)
+
+
+async def test_a_page_of_one_second_is_followed_by_the_next(bench: Bench) -> None:
+    for number in range(1, 202):
+        bench.github.change(number, "Imported", seconds=0)
+
+    await bench.read()
+
+    assert 201 == len(bench.titles())
+
+
+async def test_an_issue_that_moves_while_pages_are_read_hides_no_other(bench: Bench) -> None:
+    for number in range(1, 151):
+        bench.github.change(number, f"Issue {number}", seconds=number)
+    bench.github.on_query = lambda: bench.github.change(1, "Moved", seconds=1000)
+
+    await bench.read()
+
+    assert 150 == len(bench.titles())
+    assert "Moved" == bench.titles()["a/b#1"]
+
+
+async def test_pull_requests_are_left_out(bench: Bench) -> None:
+    bench.github.change(1, "Pull", seconds=0, pull_request={"url": "x"})
+
+    await bench.read()
+
+    assert {} == bench.titles()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [
+        (403, {"Retry-After": "7"}, [7.0]),
+        (429, {}, [60.0]),
+        (500, {}, []),
+        (301, {"Location": "https://evil.example/"}, []),
+        (404, {}, []),
+    ],
+)
+async def test_a_refused_read_keeps_its_time_and_is_repeated(
+    bench: Bench, status: int, headers: dict[str, str], pause: list[float]
+) -> None:
+    bench.github.change(1, "First", seconds=0)
+    bench.github.refusals.append((status, headers))
+
+    await bench.read()
+    source = await bench.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+    refused = {} == bench.titles() and "status" not in source
+    await bench.read()
+
+    assert refused
+    assert pause == bench.pauses
+    assert {"a/b#1": "First"} == bench.titles()
+
+
+async def test_errors_say_nothing_of_the_token(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {"data": {"token": "d3Jvbmc="}}
+    await bench.client.patch(kube.SECRETS, "token", wrong, namespace="team")
+
+    await bench.read()
+
+    (record,) = caplog.records
+    assert "GitHub does not accept the credentials (401)" in record.getMessage()
+    assert "wrong" not in caplog.text
