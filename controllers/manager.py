@@ -52,6 +52,7 @@ class Options:
         kept: Retention limits.
         secrets: Patterns of NAMESPACE/NAME of the Secrets that this controller may read.
         endpoints: Non-public CIDRs, addresses and hosts that users may have called.
+        ingests: Whether issues are ingested, by work of ``Manager.while_leading`` and others.
     """
 
     home: str = "agents"
@@ -67,6 +68,7 @@ class Options:
     kept: retention_policy.Limits = dataclasses.field(default_factory=retention_policy.Limits)
     secrets: Sequence[str] = ()
     endpoints: Sequence[str] = ()
+    ingests: bool = False
 
 
 LEDGER: Final = "run-ledger"
@@ -232,6 +234,7 @@ class Manager:
                 recorder,
                 secrets=self._options.secrets,
                 endpoints=self._options.endpoints,
+                ingests=self._options.ingests,
                 leads=lambda: self.elector.leads,
                 settings=self._options.settings,
                 now=self._now,

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from controllers.readiness.findings import Effect, Finding, Report, Type
-from controllers.readiness.references import Observed, key_findings, object_finding
+from controllers.readiness.references import (
+    Observed,
+    key_findings,
+    object_finding,
+    signing_findings,
+)
 from controllers.runs import json_access, projections
 from crds.admission import names_policy
 from crds.admission.pods import image_references
@@ -85,6 +90,53 @@ def memory(spec: JSON, seen: Observed, settings: Settings) -> Report:
     return Report(reason="SecretResolved", types=types, findings=found)
 
 
+def source(spec: JSON, seen: Observed, settings: Settings) -> Report:
+    """Report on an ImplementationSource: its secrets, and whether its issues are ingested."""
+    del settings
+    mode = json_access.at(spec, "ingestion", "mode") or _DISABLED
+    types = (Type.INVALID_SPEC, Type.UNREACHABLE, Type.DEGRADED)
+    if mode == _DISABLED:
+        message = "spec.ingestion.mode is Disabled: no issues are ingested"
+        return Report(reason=_DISABLED, message=message, types=types)
+    found = [*_ingestion_findings(spec, mode, seen)]
+    if mode == "Webhook":
+        found += signing_findings(spec, seen)
+    if _is_read(spec):
+        # Deliveries are received without them; what got lost is not read.
+        credentials = {"credentials": spec.get("credentials")}
+        found += (
+            finding
+            if mode == "Poll"
+            else dataclasses.replace(finding, type=Type.DEGRADED, effect=Effect.NONE)
+            for finding in key_findings(credentials, seen, needs_secrets=True)
+        )
+    return Report(reason=_INGESTING[mode], types=types, findings=found)
+
+
+_DISABLED: Final = "Disabled"
+_INGESTING: Final = {"Webhook": "Receiving", "Poll": "Polling"}
+
+
+def _ingestion_findings(spec: JSON, mode: str, seen: Observed) -> Iterator[Finding]:
+    if not seen.ingests:
+        yield Finding(
+            "NotIngested",
+            "expected a controller that ingests issues, got one without --sources-port "
+            "(the chart's value controller.sources.enabled)",
+            Type.UNREACHABLE,
+        )
+    if mode == "Poll" and not _is_read(spec):
+        yield Finding(
+            "PollNotSupported",
+            "expected spec.github.repository with mode Poll, got another scope: use mode Webhook",
+        )
+
+
+def _is_read(spec: JSON) -> bool:
+    """Return whether the tracker's API is read: of repositories of GitHub only."""
+    return bool(json_access.at(spec, "github", "repository"))
+
+
 def with_default(report: Report, name: str, default: str | None) -> Report:
     """Add whether a Memory is the default of its namespace.
 
@@ -107,6 +159,7 @@ RULES: Final[Mapping[str, Rule]] = {
     projections.IMPLEMENTATIONS.kind: implementation,
     projections.MEMORIES.kind: memory,
     projections.VERSION_CONTROL.kind: version_control,
+    projections.SOURCES.kind: source,
 }
 """Reports on an object from its spec, what it refers to, and the operator's settings, by kind."""
 

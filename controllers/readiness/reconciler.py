@@ -1,4 +1,4 @@
-"""Reports whether agents, providers, tasks, memories and Git servers are usable. Shell: writes.
+"""Reports whether the objects that runs and issues need are usable. Shell: writes.
 
 Changes of what an object refers to are watched, except of Secrets and ConfigMaps: the controller
 may not list Secrets, so it reads those that are named again after a while.
@@ -60,6 +60,7 @@ class Readiness:
         recorder: Emits Events.
         secrets: Patterns of NAMESPACE/NAME of the Secrets that may be read.
         endpoints: Destinations of probes that the operator allows besides the usual ones.
+        ingests: Whether this controller ingests issues.
         leads: Whether this process may still write.
         settings: Returns the operator's current settings.
         now: Aware UTC time.
@@ -75,6 +76,7 @@ class Readiness:
         *,
         secrets: Sequence[str] = (),
         endpoints: Sequence[str] = (),
+        ingests: bool = False,
         leads: Callable[[], bool] = lambda: True,
         settings: Callable[[], Settings] = Settings,
         now: Callable[[], dt.datetime] = kube.utc_now,
@@ -83,6 +85,7 @@ class Readiness:
     ) -> None:
         self._client, self._caches, self._recorder = client, caches, recorder
         self._leads, self._settings, self._now, self._rng = leads, settings, now, rng
+        self._ingests = ingests
         self._values = ValueReader(client, secrets)
         self._monitor = Monitor(endpoints, rng=rng, clock=clock)
         self._queue: kube.Queue[Item] = kube.Queue(clock=clock, rng=rng)
@@ -95,6 +98,7 @@ class Readiness:
             projections.IMPLEMENTATIONS.kind: caches.implementations,
             projections.MEMORIES.kind: caches.memories,
             projections.VERSION_CONTROL.kind: caches.version_control,
+            projections.SOURCES.kind: caches.sources,
         }
 
     async def run(self) -> None:
@@ -202,7 +206,7 @@ class Readiness:
             for place, found in values.items()
         }
         secrets = {name: found for (kind, name), found in values.items() if kind == SECRET}
-        return Observed(objects, keys), secrets
+        return Observed(objects, keys, self._ingests), secrets
 
     def _presence(self, kind: str, key: kube.Key) -> Presence:
         found = self._stores[kind].get(key)
@@ -290,7 +294,7 @@ _RESOURCES: Final = {
     resource.kind: resource
     for resource in (
         *(projections.AGENTS, projections.PROVIDERS, projections.IMPLEMENTATIONS),
-        *(projections.MEMORIES, projections.VERSION_CONTROL),
+        *(projections.MEMORIES, projections.VERSION_CONTROL, projections.SOURCES),
     )
 }
 _CHECKED: Final = {

@@ -10,6 +10,7 @@ from schemagen.problems import JSON
 
 SECRET, CONFIG_MAP = "Secret", "ConfigMap"
 
+_SIGNING: Final = "signingSecretRefs"
 _KINDS: Final = {
     "secretKeyRef": SECRET,
     "secretRef": SECRET,
@@ -70,10 +71,12 @@ class Observed:
     Attributes:
         objects: By kind and name; those that are not listed are missing.
         keys: Keys of Secrets and ConfigMaps, by kind and name.
+        ingests: Whether this controller receives deliveries of issue trackers, and reads them.
     """
 
     objects: Mapping[tuple[str, str], Presence] = dataclasses.field(default_factory=dict)
     keys: Mapping[tuple[str, str], Keys] = dataclasses.field(default_factory=dict)
+    ingests: bool = True
 
 
 def key_references(value: JSON, path: str = "spec") -> Iterator[KeyReference]:
@@ -88,6 +91,9 @@ def key_references(value: JSON, path: str = "spec") -> Iterator[KeyReference]:
     for name, member in value.items():
         if name in _OPAQUE:
             continue
+        if name == _SIGNING and isinstance(member, list):
+            yield from _signing_references(member, f"{path}.{name}")
+            continue
         kind = _KINDS.get(name)
         if kind and isinstance(member, dict) and isinstance(member.get("name"), str):
             key = member.get("key") or _DEFAULT_KEYS.get(name, "")
@@ -95,6 +101,30 @@ def key_references(value: JSON, path: str = "spec") -> Iterator[KeyReference]:
             yield KeyReference(kind, member["name"], str(key), f"{path}.{name}", optional)
         else:
             yield from key_references(member, f"{path}.{name}")
+
+
+def _signing_references(items: JSON, path: str) -> Iterator[KeyReference]:
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            key = str(item.get("key") or "")
+            yield KeyReference(SECRET, item["name"], key, f"{path}[{index}]", is_optional=False)
+
+
+def signing_findings(spec: JSON, seen: Observed) -> Iterator[Finding]:
+    """Yield what is missing of the signing secrets of a source, one of which suffices."""
+    by_reference = [
+        [*_key_findings(reference, seen, needs_secrets=True)]
+        for reference in key_references(spec)
+        if f".{_SIGNING}[" in reference.path
+    ]
+    is_usable = any(not found for found in by_reference)
+    for found in by_reference:
+        for finding in found:
+            yield (
+                dataclasses.replace(finding, type=Type.DEGRADED, effect=Effect.NONE)
+                if is_usable
+                else finding
+            )
 
 
 def key_findings(spec: JSON, seen: Observed, *, needs_secrets: bool = False) -> Iterator[Finding]:
@@ -106,29 +136,34 @@ def key_findings(spec: JSON, seen: Observed, *, needs_secrets: bool = False) -> 
         needs_secrets: Whether the object is only known to be usable once its Secrets were read.
     """
     for reference in key_references(spec):
-        if reference.is_optional:
-            continue
-        keys = seen.keys.get((reference.kind, reference.name))
-        where = f"{reference.kind} {reference.name!r} at {reference.path}"
-        if keys is Denied.DENIED:
-            yield Finding(
-                f"{reference.kind}NotReadable",
-                f"{where} was not checked: the controller may not read it; the operator can allow "
-                "it (docs/readiness.md, Secrets)",
-                None,
-                Effect.UNKNOWN if needs_secrets else Effect.NONE,
-            )
-        elif keys is None:
-            yield Finding(
-                f"{reference.kind}NotFound",
-                f"expected {where}, which does not exist",
-                Type.UNREACHABLE,
-            )
-        elif reference.key and reference.key not in keys:
-            yield Finding(
-                f"{reference.kind}KeyMissing",
-                f"expected key {reference.key!r} in {where}, got other keys",
-            )
+        if not reference.is_optional:
+            yield from _key_findings(reference, seen, needs_secrets=needs_secrets)
+
+
+def _key_findings(
+    reference: KeyReference, seen: Observed, *, needs_secrets: bool
+) -> Iterator[Finding]:
+    keys = seen.keys.get((reference.kind, reference.name))
+    where = f"{reference.kind} {reference.name!r} at {reference.path}"
+    if keys is Denied.DENIED:
+        yield Finding(
+            f"{reference.kind}NotReadable",
+            f"{where} was not checked: the controller may not read it; the operator can allow "
+            "it (docs/readiness.md, Secrets)",
+            None,
+            Effect.UNKNOWN if needs_secrets else Effect.NONE,
+        )
+    elif keys is None:
+        yield Finding(
+            f"{reference.kind}NotFound",
+            f"expected {where}, which does not exist",
+            Type.UNREACHABLE,
+        )
+    elif reference.key and reference.key not in keys:
+        yield Finding(
+            f"{reference.kind}KeyMissing",
+            f"expected key {reference.key!r} in {where}, got other keys",
+        )
 
 
 def object_finding(

@@ -52,6 +52,7 @@ class Caches:
         self.implementations: kube.Store[projections.Task] = kube.Store({"vcs": _task_vcs_of})
         self.memories: kube.Store[projections.Whole] = kube.Store({"namespace": _namespace_of})
         self.version_control: kube.Store[projections.Whole] = kube.Store()
+        self.sources: kube.Store[projections.Whole] = kube.Store()
         self.on_observable: Callable[[kube.Resource, kube.Change[Any]], None] = lambda _, __: None
         """Called with each change of an object that has a Ready condition."""
         self.jobs: kube.Store[projections.Job] = kube.Store()
@@ -71,6 +72,7 @@ class Caches:
             (projections.PROVIDERS, self.providers, self._provider_changed),
             (projections.MEMORIES, self.memories, self._memory_changed),
             (projections.VERSION_CONTROL, self.version_control, lambda _: None),
+            (projections.SOURCES, self.sources, lambda _: None),
         ):
             wake = self._observed(resource, on_change)
             yield self._reflector(resource, projections.Whole, store, every, wake)

@@ -24,6 +24,7 @@ PROVIDERS = _resource("agentproviders", "AgentProvider")
 IMPLEMENTATIONS = _resource("implementationspecs", "ImplementationSpec")
 MEMORIES = _resource("memories", "Memory")
 VERSION_CONTROL = _resource("versioncontrolproviders", "VersionControlProvider")
+SOURCES = _resource("implementationsources", "ImplementationSource")
 JOBS = kube.Resource("batch", "v1", "jobs", "Job")
 PODS = kube.Resource("", "v1", "pods", "Pod")
 

@@ -23,6 +23,8 @@ SPECS: Final = kube.Resource(GROUP, hub.VERSION, "implementationspecs", "Impleme
 
 ORPHANED: Final = "Orphaned"
 """Condition of an ImplementationSpec whose issue can no longer be followed."""
+SYNCED: Final = "Synced"
+"""Condition of an ImplementationSource whose tracker is read."""
 
 
 class Provider(enum.StrEnum):

@@ -172,7 +172,8 @@ class ImplementationSourceStatus(Status):
     """Most recently observed status of the source."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Conditions: Ready, InvalidSpec and Unreachable."
+        default=None,
+        description="Conditions: Ready, InvalidSpec, Unreachable, Degraded and Synced.",
     )
     last_sync_time: Timestamp | None = Field(
         default=None, description="Time of the last successful sync."

@@ -25,7 +25,7 @@ FOLDER: Final = parts.BUILD / "prove-rights"
 FILES: Final = (
     *("install", "rights", "runs", "run_commands", "hostile_objects", "agentruns", "retention"),
     *("rotation", "certs_command", "pod_troubles", "ended_pods", "run_faults", "trust"),
-    *("agent_policy", "samples", "residue", "columns", "readiness"),
+    *("agent_policy", "samples", "residue", "columns", "readiness", "sources"),
 )
 PASSED: Final = "passed"
 

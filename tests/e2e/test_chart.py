@@ -205,7 +205,7 @@ CONDITIONS = {
     "cert-manager": {rights.CERT_MANAGER},
     "everything": {
         *(rights.SELF_MANAGED, rights.PREFLIGHT, matrix.RETENTION),
-        *(matrix.OWNER_REFERENCES, matrix.NAMED_SECRETS),
+        *(matrix.OWNER_REFERENCES, matrix.NAMED_SECRETS, matrix.SOURCES),
     },
 }
 
@@ -263,6 +263,18 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"image": {"repository": ""}}, "at '/image/repository': minLength"),
     ({"certificates": {"mode": "OwnSecret"}}, "certificates.secretName: expected the name"),
     ({"controller": {"retention": {"mode": "Archive"}}}, "controller.retention.claim: expected"),
+    (
+        {"controller": {"sources": {"enabled": True, "ingress": {"enabled": True}}}},
+        "controller.sources.ingress.host: expected the host name",
+    ),
+    (
+        {"controller": {"sources": {"ingress": {"enabled": True, "host": "a.example"}}}},
+        "controller.sources.enabled: expected true",
+    ),
+    (
+        {"controller": {"sources": {"enabled": True, "port": 8080}}},
+        "controller.sources.port: expected another port than controller.healthPort",
+    ),
     (
         {"crds": {"install": "None", "storage": "v1alpha1"}},
         "crds.storage: expected none with crds.install None, got v1alpha1",

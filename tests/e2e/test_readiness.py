@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -27,6 +26,11 @@ SPECS: dict[str, dict[str, Any]] = {
     "AgentProvider": run_world.PROVIDER["spec"],
     "ImplementationSpec": {"text": "Mend it.", "vcsRef": {"name": "one"}},
     "Memory": {"type": "Custom", "connection": {"secretKeyRef": {"name": "store", "key": "url"}}},
+    "ImplementationSource": {
+        "github": {"repository": "example/shop"},
+        "credentials": {"secretKeyRef": {"name": "git", "key": "token"}},
+        "ingestion": {"mode": "Poll", "poll": {"interval": "5m"}},
+    },
     "VersionControlProvider": {
         "provider": "GitHub",
         "auth": {"type": "Token", "token": {"secretRef": {"name": "git"}}},
@@ -73,21 +77,16 @@ async def until(platform: Platform, expected: dict[str, str], version: str = "v1
 
 
 @pytest.fixture
-async def controller(platform: Platform, tmp_path: pathlib.Path) -> AsyncIterator[kube.Client]:
+async def controller(platform: Platform) -> AsyncIterator[kube.Client]:
     """A client with the rights of the chart, which may read two Secrets."""
-    home = f"{platform.namespace}-home"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}
-    await platform.client.create(kube.NAMESPACES, body)
-    token = await accounts.token(
+    async with accounts.opened(
         platform.client,
+        platform.cluster,
         matrix.CONTROLLER,
-        home=home,
+        home=f"{platform.namespace}-home",
         objects=platform.namespace,
         secrets=["git", "store"],
-    )
-    path = tmp_path / "kubeconfig"
-    path.write_text(accounts.kubeconfig(platform.cluster, token))
-    async with kube.Client.from_kubeconfig(path) as client:
+    ) as client:
         yield client
 
 
@@ -100,6 +99,7 @@ async def test_kubectl_shows_what_can_be_used_and_why_not(
         namespace=namespace,
         timing=HURRIED,
         settings=Settings,
+        ingests=True,
         secrets=[f"{namespace}/git", f"{namespace}/store"],
     )
     leader = manager.Manager(controller, "one", lambda *_: [], options)
@@ -114,6 +114,7 @@ async def test_kubectl_shows_what_can_be_used_and_why_not(
                 "AgentProvider": "True ValidSpec",
                 "ImplementationSpec": "False VersionControlNotReady",
                 "Memory": "False SecretNotFound",
+                "ImplementationSource": "False SecretNotFound",
                 "VersionControlProvider": "False SecretNotFound",
             },
         )
@@ -125,6 +126,7 @@ async def test_kubectl_shows_what_can_be_used_and_why_not(
             "AgentProvider": "True ValidSpec",
             "ImplementationSpec": "True ValidSpec",
             "Memory": "False AddressNotAllowed",
+            "ImplementationSource": "True Polling",
             "VersionControlProvider": "True CredentialsFound",
         }
         await until(platform, expected)

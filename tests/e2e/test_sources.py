@@ -6,10 +6,11 @@ import random
 import pytest
 
 from controllers import kube
+from controllers.agentctl.chart import rights
 from controllers.kube import testing
 from controllers.sources.api_constants import SPECS
 from tests.e2e.conftest import Platform
-from tests.support import source_bench
+from tests.support import accounts, source_bench
 from tests.support.source_bench import Replica, issue
 
 pytestmark = pytest.mark.e2e
@@ -43,8 +44,17 @@ async def test_two_replicas_agree_on_the_newest_state_of_each_issue(platform: Pl
     rng.shuffle(deliveries)
 
     async with (
-        source_bench.replica(platform.client, namespace) as one,
-        source_bench.replica(platform.client, namespace) as other,
+        accounts.opened(
+            platform.client,
+            platform.cluster,
+            rights.CONTROLLER,
+            home=f"{namespace}-home",
+            objects=namespace,
+            conditions=[rights.SOURCES],
+            secrets=["signing"],
+        ) as controller,
+        source_bench.replica(controller, namespace) as one,
+        source_bench.replica(controller, namespace) as other,
     ):
 
         async def deliver(body: bytes) -> int:

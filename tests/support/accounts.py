@@ -4,7 +4,7 @@ import base64
 import contextlib
 import json
 import pathlib
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any, Final, NotRequired, Self, TypedDict, Unpack
 
 from controllers import devcluster, kube
@@ -57,10 +57,36 @@ class Admin(kube.Client):
         self, cluster: devcluster.Cluster, who: str, **places: Unpack[Places]
     ) -> tuple[kube.Client, pathlib.Path]:
         """Make a component's account; a client of it, and its kubeconfig."""
-        made = cluster.directory / f"{places['home']}-{who}.kubeconfig"
-        made.write_text(kubeconfig(cluster, await token(self, who, **places)))
+        made = await _written(self, cluster, who, **places)
         client = kube.Client.from_kubeconfig(made)
         return await self._accounts.enter_async_context(client), made
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    client: kube.Client, cluster: devcluster.Cluster, who: str, **places: Unpack[Places]
+) -> AsyncIterator[kube.Client]:
+    """Make the namespace and the account of a component; a client of it.
+
+    Args:
+        client: Of an admin.
+        cluster: The cluster.
+        who: The component.
+        places: Where its rights hold.
+    """
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": places["home"]}}
+    await client.create(kube.NAMESPACES, body)
+    made = await _written(client, cluster, who, **places)
+    async with kube.Client.from_kubeconfig(made) as account:
+        yield account
+
+
+async def _written(
+    client: kube.Client, cluster: devcluster.Cluster, who: str, **places: Unpack[Places]
+) -> pathlib.Path:
+    made = cluster.directory / f"{places['home']}-{who}.kubeconfig"
+    made.write_text(kubeconfig(cluster, await token(client, who, **places)))
+    return made
 
 
 async def token(client: kube.Client, who: str, **places: Unpack[Places]) -> str:

@@ -49,6 +49,16 @@ VALUES: dict[str, dict[str, Any]] = {
         "controller": {
             "replicas": 3,
             "retention": {"mode": "Archive", "claim": "archive"},
+            "sources": {
+                "enabled": True,
+                "ingress": {
+                    "enabled": True,
+                    "className": "public",
+                    "host": "issues.example.com",
+                    "tlsSecret": "issues-tls",
+                    "annotations": {"a": "b"},
+                },
+            },
             "allowEndpoints": ["10.1.0.0/16", "endpoint.example.com"],
             "logLevel": "debug",
             "pods": {

@@ -17,6 +17,7 @@ CONTROLLER: Final = "controller"
 RETENTION: Final = "Retention"
 OWNER_REFERENCES: Final = "OwnerReferences"
 NAMED_SECRETS: Final = "NamedSecrets"
+SOURCES: Final = "Sources"
 
 SECRET_NAMES: Final = "SECRET-NAMES"  # noqa: S105 - replaced by the values' names
 """Placeholder for the names of Secrets that the values list for a namespace."""
@@ -38,6 +39,7 @@ CONDITIONS: Final = {
     RETENTION: "`controller.retention.mode: Archive` or `controller.retention.mode: Delete`",
     OWNER_REFERENCES: "`rbac.ownerReferences: true`",
     NAMED_SECRETS: "`rbac.secrets`",
+    SOURCES: "`controller.sources.enabled: true`",
 }
 """The conditions of rights, and the values of the chart that fulfil them."""
 
@@ -50,6 +52,7 @@ def matrix() -> Iterator[Right]:
     yield from _of_home()
     yield from _of_api()
     yield from _of_work()
+    yield from _of_sources()
     yield from _of_retention()
     yield from rights.of_webhook(crds.api, LOOKED_UP)
     yield from rights.of_install(crds.api)
@@ -109,21 +112,33 @@ def _of_api() -> Iterator[Right]:
         *(projections.MEMORIES, projections.VERSION_CONTROL),
     ):
         yield _right("list watch", resource, "follow what runs refer to")
+    yield _right("list watch", projections.SOURCES, "follow which issues are ingested")
     yield _right(
         "get list watch", projections.IMPLEMENTATIONS, "follow what runs refer to, and read it"
     )
     for resource in (
         *(projections.AGENTS, projections.PROVIDERS, projections.IMPLEMENTATIONS),
-        *(projections.MEMORIES, projections.VERSION_CONTROL),
+        *(projections.MEMORIES, projections.VERSION_CONTROL, projections.SOURCES),
     ):
         yield _right("patch", resource, "report whether it can be used", subresource="status")
     yield _right(
         "get",
         kube.SECRETS,
-        "check the credentials of Memories and VersionControlProviders",
+        "check the credentials of Memories, VersionControlProviders and ImplementationSources, and "
+        "ingest issues with them",
         SECRET_NAMES,
         scope="secrets",
         condition=NAMED_SECRETS,
+    )
+
+
+def _of_sources() -> Iterator[Right]:
+    """Rights to turn issues into ImplementationSpecs."""
+    yield _right(
+        "create patch",
+        projections.IMPLEMENTATIONS,
+        "write ImplementationSpecs of issues: RBAC cannot restrict the names of new objects",
+        condition=SOURCES,
     )
 
 

@@ -6,6 +6,7 @@ import pydantic
 from pydantic import Field
 from pydantic.alias_generators import to_camel
 
+from controllers.sources.repair.github_reader import PUBLIC_API
 from webhooks.cluster import configuration
 from webhooks.deployment import workloads
 from webhooks.server.serve_settings import SERVER_PORT
@@ -141,6 +142,36 @@ class Retention(Values):
     )
 
 
+class Ingress(Values):
+    """An Ingress."""
+
+    enabled: bool = Field(default=False, description="Create an Ingress.")
+    class_name: str = Field(
+        default="", description="IngressClass. Defaults to that of the cluster."
+    )
+    host: str = Field(default="", description="Host name of the webhooks' URL.")
+    tls_secret: str = Field(
+        default="",
+        description="Secret with the certificate of the host, in the release's namespace.",
+    )
+    annotations: Labels = Field(default_factory=dict, description="Annotations.")
+
+
+class Sources(Values):
+    """Issues of GitHub and Linear."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Receive deliveries of GitHub and Linear, and read GitHub's API "
+        "(docs/sources.md). Their Secrets have to be in rbac.secrets.",
+    )
+    port: Port = Field(default=8090, description="Port of deliveries, without TLS.")
+    github_api: Annotated[str, Field(pattern=r"^https?://[^ ]+$")] = Field(
+        default=PUBLIC_API, description="Base URL of GitHub's REST API."
+    )
+    ingress: Ingress = Field(default_factory=Ingress, description="Ingress for deliveries.")
+
+
 class Controller(Values):
     """The controller, which executes runs."""
 
@@ -156,6 +187,7 @@ class Controller(Values):
         default_factory=list,
         description="Non-public destinations (CIDR or host) that Custom runs may call.",
     )
+    sources: Sources = Field(default_factory=Sources, description="Issues of GitHub and Linear.")
     temporal: str = Field(default="", description="HOST:PORT of a Temporal frontend.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Log level."
@@ -285,7 +317,8 @@ class Rbac(Values):
     secrets: dict[str, list[str]] = Field(
         default_factory=dict,
         description="Names of the Secrets that the controller may read, by namespace: those of "
-        'Memories and VersionControlProviders; "*" means all of a namespace (docs/readiness.md).',
+        'Memories, VersionControlProviders and ImplementationSources; "*" means all of a namespace '
+        "(docs/readiness.md).",
     )
 
 
@@ -312,9 +345,14 @@ class NetworkPolicy(Values):
         default_factory=list,
         description="Peers that may read metrics, such as Prometheus. All if empty.",
     )
+    source_clients: list[JSON] = Field(
+        default_factory=list,
+        description="Peers that may deliver issues, such as the ingress controller. All if empty.",
+    )
     controller_egress: list[JSON] = Field(
         default_factory=list,
-        description="Additional egress rules of the controller, for Temporal and Custom runs.",
+        description="Additional egress rules of the controller, for Temporal, Custom runs, stores "
+        "of Memories and a GitHub on another port than 443.",
     )
 
 

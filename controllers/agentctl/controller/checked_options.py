@@ -35,6 +35,7 @@ def manager_options(given: ControllerOptions, settings: Callable[[], Settings]) 
             no_archive=given.no_archive,
             secrets=tuple(given.read_secret or ()),
             endpoints=tuple(given.allow_endpoint or ()),
+            ingests=given.sources_port is not None,
         )
     except ValueError as error:
         raise CommandError(str(error)) from error

@@ -111,6 +111,10 @@ class ControllerOptions:
             "\\[default: none are received]"
         ),
     ] = None
+    github_api: Annotated[
+        str,
+        typer.Option(help="Base URL of GitHub's REST API, such as of an own GitHub Enterprise."),
+    ] = "https://api.github.com"
     spool: Annotated[
         pathlib.Path | None,
         typer.Option(

@@ -102,7 +102,11 @@ async def _replica(
         replica = manager.Manager(client, identity, make, options)
         replica.metrics.reload_failures(lambda: operator.failures)
         sources = service.Service(
-            client, replica.metrics.registry, namespace=options.namespace, spool=given.spool
+            client,
+            replica.metrics.registry,
+            namespace=options.namespace,
+            spool=given.spool,
+            github_api=given.github_api,
         )
 
         if given.sources_port is not None:

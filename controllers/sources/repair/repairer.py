@@ -1,7 +1,8 @@
 """Reads what webhooks did not deliver, and what is polled, while this replica leads. Shell.
 
 A read begins where the last one did, minus an overlap, by GitHub's clock. That time is the source's
-``status.lastSyncTime``, written once everything that was read is applied.
+``status.lastSyncTime``, written once everything that was read is applied; the condition Synced says
+whether reads succeed.
 """
 
 import asyncio
@@ -10,10 +11,12 @@ import binascii
 import contextlib
 import datetime as dt
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from controllers import kube
-from controllers.sources.api_constants import MANAGER, SOURCES
+from controllers.kube import JSON
+from controllers.sources.api_constants import MANAGER, SOURCES, SYNCED
 from controllers.sources.applier import Applier
 from controllers.sources.issues import Observation, Rank
 from controllers.sources.repair.github_reader import GitHubReader, ReadError
@@ -25,6 +28,7 @@ OVERLAP: Final = dt.timedelta(seconds=120)
 REPAIR_SECONDS: Final = 900
 """Interval of reads of a source that receives webhooks."""
 FAILED_SECONDS: Final = 300
+_MAX_MESSAGE: Final = 1024
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +56,7 @@ class Repairer:
         sources: Kept synced by others.
         applier: Applies what is read.
         reader: Reads GitHub.
+        now: Aware UTC time.
     """
 
     def __init__(
@@ -60,8 +65,9 @@ class Repairer:
         sources: kube.Store[Source],
         applier: Applier,
         reader: GitHubReader,
+        now: Callable[[], dt.datetime] = kube.utc_now,
     ) -> None:
-        self._client, self._sources = client, sources
+        self._client, self._sources, self._now = client, sources, now
         self._applier, self._reader = applier, reader
         self._queue: kube.Queue[kube.Key] = kube.Queue()
 
@@ -87,6 +93,7 @@ class Repairer:
             await self._read(source)
         except ReadError as error:
             _log.warning("reading a source failed: %s", error, extra={"source": str(key)})
+            await self._write_status(source, source.last_sync, failure=str(error))
             return max(seconds, FAILED_SECONDS)
         return seconds
 
@@ -104,7 +111,7 @@ class Repairer:
                 began = began or time
                 seen = [Observation(issue, Rank.READ) for issue in issues]
                 await asyncio.gather(*(self._applier.apply(source, each) for each in seen))
-        if began is not None and began != since:
+        if began is not None:
             await self._write_status(source, began)
 
     async def _token(self, source: Source) -> str:
@@ -123,11 +130,16 @@ class Repairer:
             raise ReadError(f"expected a token in Secret {ref.name!r}, key {ref.key!r}")
         return token
 
-    async def _write_status(self, source: Source, began: dt.datetime) -> None:
-        status = {
-            "lastSyncTime": kube.time_text(began),
-            "observedGeneration": source.metadata.generation,
-        }
+    async def _write_status(
+        self, source: Source, last_sync: dt.datetime | None, failure: str = ""
+    ) -> None:
+        """Write the time of the last complete read, and whether reads succeed, if it changed."""
+        condition = _condition(source, failure, self._now())
+        if last_sync == source.last_sync and source.has_condition(condition):
+            return
+        status: JSON = {"conditions": [condition]}
+        if last_sync is not None:
+            status["lastSyncTime"] = kube.time_text(last_sync)
         metadata = {"name": source.metadata.name, "namespace": source.metadata.namespace}
         await self._client.apply(
             SOURCES,
@@ -137,3 +149,19 @@ class Repairer:
             subresource="status",
             answers_metadata=True,
         )
+
+
+def _condition(source: Source, failure: str, now: dt.datetime) -> JSON:
+    """Build the condition Synced; its transition time is kept while its status is unchanged."""
+    status, reason = ("False", "ReadFailed") if failure else ("True", "Read")
+    known = source.condition(SYNCED)
+    is_kept = known is not None and known.status == status
+    since = known.last_transition_time if known is not None and is_kept else kube.time_text(now)
+    return {
+        "type": SYNCED,
+        "status": status,
+        "reason": reason,
+        "message": failure[:_MAX_MESSAGE],
+        "observedGeneration": source.metadata.generation,
+        "lastTransitionTime": since,
+    }

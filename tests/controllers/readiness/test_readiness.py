@@ -13,6 +13,7 @@ import crds
 from controllers import kube
 from controllers.kube import testing
 from controllers.readiness import kinds
+from controllers.readiness.findings import Effect
 from controllers.readiness.reconciler import Readiness
 from controllers.readiness.references import Observed
 from controllers.runs import projections
@@ -30,6 +31,17 @@ TOKEN: dict[str, Any] = {
 STORE: dict[str, Any] = {
     "type": "Custom",
     "connection": {"secretKeyRef": {"name": "store", "key": "url"}},
+}
+POLLED: dict[str, Any] = {"mode": "Poll", "poll": {"interval": "5m"}}
+SOURCE: dict[str, Any] = {
+    "github": {"repository": "example/shop"},
+    "credentials": {"secretKeyRef": {"name": "github", "key": "token"}},
+    "ingestion": {
+        "mode": "Webhook",
+        "webhook": {
+            "signingSecretRefs": [{"name": "hook", "key": "new"}, {"name": "hook", "key": "old"}]
+        },
+    },
 }
 AGENTS, PROVIDERS, TASKS = projections.AGENTS, projections.PROVIDERS, projections.IMPLEMENTATIONS
 MEMORIES, GIT = projections.MEMORIES, projections.VERSION_CONTROL
@@ -278,6 +290,12 @@ async def test_oldest_default_memory_is_the_default() -> None:
             {**TOKEN, "clone": {"protocol": "SSH"}},
             "InvalidProtocol",
         ),
+        (
+            "ImplementationSource",
+            {**SOURCE, "linear": {}, "github": None, "ingestion": POLLED},
+            "PollNotSupported",
+        ),
+        ("ImplementationSource", SOURCE, "SecretNotFound"),
         ("Agent", {"providerRef": {"name": "x"}}, "MissingProvider"),
         ("Agent", {}, "MissingProviderRef"),
         ("Memory", {}, "MissingSecretRef"),
@@ -287,6 +305,52 @@ def test_what_is_wrong_has_a_reason(kind: str, spec: dict[str, Any], reason: str
     report = kinds.RULES[kind](spec, Observed(), settings.DEFAULTS)
 
     assert reason == report.findings[0].reason
+
+
+@pytest.mark.parametrize(
+    ("keys", "findings"),
+    [
+        ({"new", "old"}, {("SecretNotFound", Effect.NONE)}),
+        (
+            {"new"},
+            {("SecretNotFound", Effect.NONE), ("SecretKeyMissing", Effect.NONE)},
+        ),
+        (set(), {("SecretNotFound", Effect.NONE), ("SecretKeyMissing", Effect.BLOCKS)}),
+    ],
+)
+def test_source_receives_with_one_of_its_signing_secrets_and_without_credentials(
+    keys: set[str], findings: set[tuple[str, Effect]]
+) -> None:
+    observed = Observed(keys={("Secret", "hook"): frozenset(keys)})
+
+    report = kinds.source(SOURCE, observed, settings.DEFAULTS)
+
+    assert "Receiving" == report.reason
+    assert findings == {(finding.reason, finding.effect) for finding in report.findings}
+
+
+def test_polled_source_needs_its_credentials() -> None:
+    report = kinds.source({**SOURCE, "ingestion": POLLED}, Observed(), settings.DEFAULTS)
+
+    assert ["SecretNotFound"] == [finding.reason for finding in report.findings]
+    assert [Effect.BLOCKS] == [finding.effect for finding in report.findings]
+
+
+def test_source_says_that_nobody_ingests_its_issues() -> None:
+    keys = {
+        ("Secret", "hook"): frozenset({"new", "old"}),
+        ("Secret", "github"): frozenset({"token"}),
+    }
+
+    report = kinds.source(SOURCE, Observed(keys=keys, ingests=False), settings.DEFAULTS)
+
+    assert ["NotIngested"] == [finding.reason for finding in report.findings]
+
+
+def test_disabled_source_needs_nothing() -> None:
+    report = kinds.source({**SOURCE, "ingestion": None}, Observed(), settings.DEFAULTS)
+
+    assert ("Disabled", []) == (report.reason, [*report.findings])
 
 
 def test_template_of_an_unknown_value_degrades_a_provider() -> None:

@@ -7,6 +7,7 @@ results.
 import asyncio
 import copy
 import dataclasses
+import datetime as dt
 import fnmatch
 import json
 import pkgutil
@@ -32,6 +33,10 @@ from controllers.runs.runtimes.workflow import loops, workflow_steps
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from controllers.runs.slots import candidates
 from controllers.runs.work import related_objects, work
+from controllers.sources import issues, mapping, replay, source_view
+from controllers.sources.api_constants import Provider
+from controllers.sources.issues import Observation
+from controllers.sources.repair import repairer
 from crds.admission import agentrun, settings
 from schemagen import Facts, Kind, checking
 from schemagen.versions.converter import Converter
@@ -48,7 +53,6 @@ UNREAD: Mapping[str, tuple[str, ...]] = {
         "spec.runtime.workflow.steps.implementation.inline.vcsRef.name",
     ),
     "Memory": ("spec.retention.*",),
-    "ImplementationSource": ("spec.*",),
     "VersionControlProvider": (
         *("spec.auth.username", "spec.auth.token.type", "spec.auth.app.appId"),
         *("spec.auth.app.installationId", "spec.auth.app.tokenTTL"),
@@ -300,6 +304,46 @@ def observed(kind: str) -> Callable[[World], JSON]:
     return answer
 
 
+def source(world: World) -> source_view.Source:
+    """The controller's projection of a source."""
+    return kube.view_of(source_view.Source, world.objects["ImplementationSource"])
+
+
+ISSUES = [
+    Observation(
+        issues.Issue(
+            provider=provider,
+            external_id="o/r#1",
+            url="https://example.com/1",
+            title="A title",
+            body="A body",
+            labels=("a",),
+            updated=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+            repository="o/r",
+            team="ENG",
+            project="P",
+        ),
+        issues.Rank.READ,
+    )
+    for provider in Provider
+]
+
+
+def followed(world: World) -> JSON:
+    """Which issues a source asks for."""
+    return [replay.skip(source(world), seen, None) for seen in ISSUES]
+
+
+def mapped(world: World) -> JSON:
+    """What is applied for an issue."""
+    return [mapping.spec(source(world), seen.issue, seen.version) for seen in ISSUES]
+
+
+def read_at(world: World) -> JSON:
+    """How often a tracker is read."""
+    return repairer.interval_seconds(source(world))
+
+
 def default_memory(world: World) -> JSON:
     """Whether runs without a reference use a Memory."""
     spec_ = msgspec.Raw(json.dumps(world.objects["Memory"]["spec"]).encode())
@@ -417,7 +461,17 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.health.*", "controllers.readiness.memory.health:schedule", probed),
         ("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),
     ),
-    "ImplementationSource": (),
+    "ImplementationSource": (
+        ("spec.github.*", "controllers.sources.replay:skip", followed),
+        ("spec.linear.*", "controllers.sources.replay:skip", followed),
+        ("spec.mapping.*", "controllers.sources.mapping:spec", mapped),
+        (
+            "spec.ingestion.poll.interval",
+            "controllers.sources.repair.repairer:interval_seconds",
+            read_at,
+        ),
+        ("spec.*", "controllers.readiness.kinds:source", observed("ImplementationSource")),
+    ),
     "VersionControlProvider": (
         (
             "spec.*",
@@ -431,6 +485,13 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
 # ------------------------------------------------------------------------------------ the objects
 
 GIT: JSON = {"provider": "GitHub"}
+POLLED: JSON = {"mode": "Poll", "poll": {"interval": "1m"}}
+SIGNED: JSON = {
+    "mode": "Webhook",
+    "webhook": {"signingSecretRefs": [{"name": "s", "key": "k"}]},
+}
+CREDENTIALS: JSON = {"credentials": {"secretKeyRef": {"name": "t", "key": "k"}}}
+SOURCE: JSON = {**CREDENTIALS, "github": {"repository": "o/r"}, "ingestion": SIGNED}
 TOKEN: JSON = {"type": "Token", "token": {"secretRef": {"name": "a"}}}
 GITHUB = {"provider": "GitHub", "externalId": "o/r#1"}
 VOLUMES: list[JSON] = [{"name": one, "mountPath": f"/{one}", "emptyDir": {}} for one in ("a", "b")]
@@ -454,6 +515,10 @@ AROUND: tuple[tuple[str, str, str, JSON], ...] = (
         workflow({"name": "s", **INLINE}),
     ),
     ("*", "*contract.aliases*", "AgentRun", {"parameters": [{"name": "p", "value": "1"}]}),
+    (
+        *("ImplementationSource", "spec.ingestion.poll.interval", "ImplementationSource"),
+        {"ingestion": POLLED},
+    ),
     ("Agent", "*policy.secrets*", "AgentRun", {"secretRefs": [{"name": "a"}]}),
     ("Agent", "*policy.serviceAccounts*", "AgentRun", ACCOUNT),
     ("Agent", "*policy.sourceProviders*", "AgentRun", INLINE),
@@ -472,19 +537,54 @@ VALUES: Mapping[str, tuple[JSON, JSON]] = {
     "spec.runtime.extraConfig": ({"podAnnotations": {"a": "1"}}, {"podAnnotations": {"a": "2"}}),
     "spec.runtime.custom.endpoint": ("https://a.example", "https://b.example"),
     "spec.capabilities": ("KV", "Vector"),
+    "spec.github.repository": ("o/r", "o/s"),
+    "spec.github.labels": ("a", "b"),
+    "spec.ingestion.poll.interval": ("2m", "3m"),
     "spec.health.onUnavailable": ("Wait", "Ignore"),
     "spec.health.interval": ("2m", "3m"),
     "spec.health.timeout": ("1s", "2s"),
 }
 # Of a union, both arms have to be set together with what chooses between them.
-WHOLE: Mapping[str, tuple[str, JSON, JSON]] = {
+Arms: TypeAlias = Mapping[str, tuple[str, JSON, JSON]]
+POLICIES: Arms = {
     f"spec.policy.{name}.mode": (
         f"spec.policy.{name}",
         {"mode": "AllowAll"},
         {"mode": "AllowListed", "allowed": []},
     )
     for name in ("secrets", "serviceAccounts", "sourceProviders")
-} | {
+}
+SCOPES: Arms = {
+    f"spec.{scope}.{name}": (
+        "spec",
+        {**CREDENTIALS, scope: {name: first}},
+        {**CREDENTIALS, scope: {name: second}},
+    )
+    for scope, name, first, second in (
+        ("github", "organization", "o", "p"),
+        ("linear", "team", "ENG", "OPS"),
+        ("linear", "project", "P", "Q"),
+    )
+}
+WHOLE: Arms = {
+    **POLICIES,
+    **SCOPES,
+    "spec.linear.labels[]": (
+        "spec",
+        {**CREDENTIALS, "linear": {"labels": ["a"]}},
+        {**CREDENTIALS, "linear": {"labels": ["b"]}},
+    ),
+    "spec.ingestion.mode": ("spec.ingestion", {"mode": "Disabled"}, SIGNED),
+    "spec.mapping[].from": (
+        "spec.mapping",
+        [{"from": "url", "to": "text"}],
+        [{"from": "title", "to": "text"}],
+    ),
+    "spec.mapping[].to": (
+        "spec.mapping",
+        [{"from": "url", "to": "text"}],
+        [{"from": "url", "to": "summary"}],
+    ),
     "spec.auth.type": ("spec.auth", {"type": "None"}, TOKEN),
     "spec.adapter.type": ("spec.adapter", {"type": "CodexAppServer"}, {"type": "Exec"}),
     "spec.retention.keepForever": ("spec.retention", {"keepForever": True}, {"ttl": "1h"}),
@@ -499,6 +599,7 @@ def base() -> dict[str, JSON]:
         ("AgentProvider", run_world.PROVIDER["spec"]),
         ("ImplementationSpec", {"text": "x"}),
         ("VersionControlProvider", GIT),
+        ("ImplementationSource", SOURCE),
         ("Memory", {"type": "Postgres", "connection": {"secretKeyRef": {"name": "m", "key": "k"}}}),
     ):
         metadata = {"name": "one", "namespace": "team"}

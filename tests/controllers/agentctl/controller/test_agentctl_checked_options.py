@@ -9,6 +9,7 @@ from controllers import kube, ledger
 from controllers.agentctl.controller import checked_options
 from controllers.agentctl.controller.controller_options import ControllerOptions
 from controllers.agentctl.exits import CommandError
+from controllers.sources.repair import github_reader
 from crds.admission.settings import Settings
 
 WORKSPACES = pathlib.Path("/workspaces")
@@ -37,6 +38,17 @@ def test_manager_has_the_options_of_the_command_line() -> None:
 
 def test_all_namespaces_are_the_default() -> None:
     assert checked_options.manager_options(ControllerOptions(), Settings).namespace is None
+
+
+def test_api_of_github_is_the_public_one_by_default() -> None:
+    assert ControllerOptions().github_api == github_reader.PUBLIC_API
+
+
+def test_issues_are_ingested_with_a_port_for_deliveries() -> None:
+    with_port = checked_options.manager_options(ControllerOptions(sources_port=0), Settings)
+
+    assert with_port.ingests
+    assert not checked_options.manager_options(ControllerOptions(), Settings).ingests
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ class Bench:
         self.store.put(kube.view_of(Source, value))
         return await self.repairer.read(KEY)
 
+    async def status(self) -> tuple[str, str, str]:
+        """Time of the last read, and status and reason of the condition Synced."""
+        source = await self.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+        (condition,) = source["status"]["conditions"]
+        return source["status"]["lastSyncTime"], condition["status"], condition["reason"]
+
     def titles(self) -> dict[str, str]:
         """Titles of the ImplementationSpecs, by the identifiers of their issues."""
         return {
@@ -152,17 +158,30 @@ async def test_pull_requests_are_left_out(bench: Bench) -> None:
 async def test_a_refused_read_keeps_its_time_and_is_repeated(
     bench: Bench, status: int, headers: dict[str, str], pause: list[float]
 ) -> None:
-    bench.github.change(1, "First", seconds=0)
+    await bench.read()
+    bench.github.now += dt.timedelta(hours=1)
+    bench.github.change(1, "First", seconds=13 * 3600)
     bench.github.refusals.append((status, headers))
 
     await bench.read()
-    source = await bench.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
-    refused = {} == bench.titles() and "status" not in source
+    refused, titles = await bench.status(), bench.titles()
+    await bench.read()
+    read = await bench.status()
+
+    assert ({}, {"a/b#1": "First"}) == (titles, bench.titles())
+    assert pause == bench.pauses
+    assert ("2026-01-01T12:00:00Z", "False", "ReadFailed") == refused
+    assert ("2026-01-01T13:00:00Z", "True", "Read") == read
+
+
+async def test_a_status_is_written_only_if_it_says_something_new(bench: Bench) -> None:
+    await bench.read()
+    before = await bench.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+
     await bench.read()
 
-    assert refused
-    assert pause == bench.pauses
-    assert {"a/b#1": "First"} == bench.titles()
+    after = await bench.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+    assert before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
 
 
 async def test_errors_say_nothing_of_the_token(
