@@ -78,6 +78,7 @@ class Reason(enum.StrEnum):
     SUBMIT_FAILED = "SubmitFailed"
     JOB_MISSING = "JobMissing"
     RELEASED_BY_OPERATOR = "ReleasedByOperator"
+    OTHER_CONTROLLER = "StartedByOtherController"
     SPEC_CHANGED = "SpecImmutableViolation"
     DUPLICATE = "Duplicate"
     SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a reason

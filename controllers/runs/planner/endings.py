@@ -185,7 +185,9 @@ def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
         else None,
         is_duplicate=is_duplicate,
         attempt=run.status.attempt,
-        finished=_finished(seen, ending, now) if run.status.phase in IN_FLIGHT else None,
+        finished=_finished(seen, ending, now)
+        if run.status.phase in IN_FLIGHT and run.status.attempt
+        else None,
         ref=seen.ref if run.status.phase in IN_FLIGHT else None,
         progress=seen.progress,
         started=kube.time_of(run.status.start_time),

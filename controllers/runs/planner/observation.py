@@ -94,7 +94,15 @@ def needs_work(run: projections.Run, *, has_slot: bool) -> bool:
 
 def needs_progress(run: projections.Run) -> bool:
     """Return whether the runtime has to be queried for the attempt's progress."""
-    return run.status.phase in IN_FLIGHT
+    return run.status.phase in IN_FLIGHT and not is_foreign(run)
+
+
+def is_foreign(run: projections.Run) -> bool:
+    """Return whether a run in flight was started by another controller: this one counts attempts.
+
+    Its work has a name that only that controller knows.
+    """
+    return run.status.phase in IN_FLIGHT and run.status.attempt == 0
 
 
 def _is_idle(run: projections.Run) -> bool:

@@ -1,5 +1,6 @@
 """Plans for runs in flight: progress, cancellation and deadlines. Pure."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Iterator
 
@@ -17,6 +18,8 @@ from controllers.runs.work import work
 def plan(seen: Observed, now: dt.datetime) -> Plan:
     """Record its progress; cancel it on request, if it is late, or if its spec was changed."""
     run, progress = seen.run, seen.progress
+    if observation.is_foreign(run):
+        return _disowned(seen, now)
     if progress is None:
         return Plan(requeue_after_seconds=actions.REQUEUE_SECONDS)
     if progress.stage.is_ended:
@@ -46,6 +49,21 @@ def plan(seen: Observed, now: dt.datetime) -> Plan:
     seconds = _earliest(progress.requeue_after_seconds, due, now)
     events = tuple(_going_events(seen, state))
     return Plan(state=state, events=events, requeue_after_seconds=seconds)
+
+
+def _disowned(seen: Observed, now: dt.datetime) -> Plan:
+    """End a run whose work another controller started: to start it again would execute it twice."""
+    known = seen.run.status.runtime_ref or projections.RuntimeRef()
+    named = f" ({known.name})" if known.name else ""
+    message = (
+        "Another controller started this run, whose work cannot be followed and may still go on"
+        f"{named}. Delete it, or wait for its end, and create the run again."
+    )
+    kept = seen.ref and dataclasses.replace(
+        seen.ref, name=known.name, namespace=known.namespace, uid=known.uid, extra=known.extra
+    )
+    ending = (Phase.FAILED, Reason.OTHER_CONTROLLER, message)
+    return endings.never_started(dataclasses.replace(seen, ref=kept), now, ending)
 
 
 def _going(run: projections.Run, progress: Progress) -> tuple[Phase, str, str]:

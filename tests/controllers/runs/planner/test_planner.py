@@ -47,6 +47,24 @@ def test_run_is_submitted_and_succeeds() -> None:
     assert [EventReason.SUBMITTED, EventReason.SUCCEEDED] == [one.reason for one in world.events]
 
 
+def test_run_that_another_controller_started_is_not_executed_again() -> None:
+    reference = {"name": "fix-job", "namespace": "team", "uid": "uid-of-job"}
+    body = run({"retries": 3}, phase="Running", runtimeRef=reference)
+    seen = observed(body)
+
+    plan = planner.reconcile(seen, NOW)
+
+    assert not observation.needs_progress(seen.run)
+    assert plan.action is None
+    assert plan.state is not None
+    status = run_status.written(plan.state, seen.run, NOW)
+    assert status is not None
+    assert ("Failed", "StartedByOtherController") == (status["phase"], status["reason"])
+    assert {"type": "Job", **reference} == status["runtimeRef"]
+    assert "may still go on (fix-job)" in status["message"]
+    assert status.keys().isdisjoint({"attempt", "attempts"})
+
+
 def test_run_that_waits_for_its_turn_says_why_and_since_when_once() -> None:
     world = World()
     world.look()
