@@ -1,6 +1,7 @@
 """Pods that cannot start, that are taken away and that are lost: what their runs say and become."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from controllers import devcluster, kube
 from controllers.runs import naming, projections
 from controllers.runs.runtimes.jobs import job
+from crds import idempotency
 from tests.support import accounts
 from tests.support.run_platform import (
     SECONDS,
@@ -133,3 +135,46 @@ async def test_job_whose_pods_are_refused_says_so_until_its_time_to_start_is_ove
     assert "FailedCreate" in note
     assert 'serviceaccount "nobody" not found' in note
     assert 'serviceaccount "nobody" not found' in status["message"]
+
+
+async def test_what_deletions_left_behind_is_removed(endless: Place) -> None:
+    namespace = endless.namespace
+    await endless.agent()
+    lease = {
+        "apiVersion": kube.LEASES.api_version,
+        "kind": kube.LEASES.kind,
+        "metadata": {"name": idempotency.claim_name(namespace, "coder", "key")},
+    }
+    await endless.client.create(kube.LEASES, lease, namespace=namespace)
+
+    async def left() -> list[str]:
+        pods = await endless.client.list(projections.PODS, namespace=namespace)
+        found = (value["metadata"] for value in [*await endless.jobs(), *pods.items])
+        # Tombstones reserve the names of Jobs.
+        return [each["name"] for each in found if naming.TOMBSTONE_LABEL not in each["labels"]]
+
+    async def owners() -> list[str]:
+        found = (job["metadata"].get("ownerReferences") or () for job in await endless.jobs())
+        return [owner["name"] for owner in itertools.chain(*found)]
+
+    async with running(new_manager(endless)):
+        await endless.run("kept", idempotencyKey="key")
+        await endless.run("deleted")
+        for name in ("kept", "deleted"):
+            await endless.until(name, "Running")
+        (job,) = await endless.jobs("kept")
+    # As `kubectl delete --cascade=orphan` does, while no controller runs.
+    for resource, name in (
+        (projections.JOBS, job["metadata"]["name"]),
+        (projections.RUNS, "deleted"),
+    ):
+        await endless.client.delete(resource, name, namespace=namespace, propagation="Orphan")
+    await eventually(owners, [])
+    async with running(new_manager(endless)):
+        await endless.change("kept", cancel=True)
+        await endless.until("kept", "Cancelled")
+        await eventually(endless.slots, {})
+        await eventually(left, [])
+
+    claim = await endless.client.get(kube.LEASES, lease["metadata"]["name"], namespace=namespace)
+    assert "kept" == claim["metadata"]["ownerReferences"][0]["name"]
