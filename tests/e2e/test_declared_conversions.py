@@ -41,7 +41,7 @@ def served(
     """An API server with ten CRDs, whose conversions ``webhooks serve`` does."""
     folder = tmp_path_factory.mktemp("declared")
     command = [
-        *("webhooks", "serve", "--install", "--port", "0"),
+        *("webhooks", "serve", "--install", "--port", "0", "--workers", "1"),
         *("--crds", str(DECLARED / "crds"), "--conversions", str(DECLARED / "conversions")),
         *("--cert-dir", str(folder / "certificates")),
         *("--kubeconfig", str(api_server.admin_kubeconfig)),

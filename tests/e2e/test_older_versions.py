@@ -36,7 +36,8 @@ def served(
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "webhooks", "serve", "tests.support.workshop:SERVED"),
-            *("--install", "--port", "0", "--cert-dir", str(folder / "certificates")),
+            *("--install", "--port", "0", "--workers", "1"),
+            *("--cert-dir", str(folder / "certificates")),
             *("--kubeconfig", str(api_server.admin_kubeconfig), "--verify-answers"),
         ],
         stdout=subprocess.PIPE,

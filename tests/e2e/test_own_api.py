@@ -45,7 +45,7 @@ def served(project: pathlib.Path, api_server: devcluster.Cluster) -> Iterator[de
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "webhooks", "serve", "widgets:api", "--install"),
-            *("--port", "0", "--kubeconfig", str(api_server.admin_kubeconfig)),
+            *("--port", "0", "--workers", "1", "--kubeconfig", str(api_server.admin_kubeconfig)),
         ],
         cwd=project,
         env={**os.environ, "XDG_STATE_HOME": str(project / "state")},

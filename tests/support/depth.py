@@ -1,7 +1,7 @@
 """How far the tests go: a sample of what is drawn or enumerated, or everything.
 
 ``KUBEWRIGHT_DEEP=1`` (``make test-deep``) is everything. Otherwise a property is checked with a
-fifth of its draws, and tests marked ``deep`` are left out; each has a smaller version that runs.
+tenth of its draws, and tests marked ``deep`` are left out; each has a smaller version that runs.
 """
 
 import math
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 T = TypeVar("T")
 
 DEEP: Final = os.environ.get("KUBEWRIGHT_DEEP", "") not in {"", "0"}
-SHARE: Final = 1 if DEEP else 5
+SHARE: Final = 1 if DEEP else 10
 
 
 def draws(number: int) -> int:
@@ -23,7 +23,7 @@ def draws(number: int) -> int:
 
 
 def some(values: Sequence[T], least: int = 20) -> Sequence[T]:
-    """Return every fifth value, or as many more as the least number needs."""
+    """Return every tenth value, or as many more as the least number needs."""
     return values[:: max(1, min(SHARE, len(values) // least))]
 
 

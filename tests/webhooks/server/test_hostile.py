@@ -6,7 +6,8 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,16 @@ from webhooks import routing
 from webhooks.server import review_listener
 
 CASES = hostile.corpus()
+# Decided behind the transport: the second transport gets a sample of them.
+BEHIND = ("review: ", "body: ")
+
+
+def trials() -> Iterator[Any]:
+    for transport in ("lean", "aiohttp"):
+        for number, case in enumerate(CASES):
+            is_sampled = transport == "lean" or not case.name.startswith(BEHIND) or number % 10 == 0
+            marks = () if is_sampled else pytest.mark.deep
+            yield pytest.param(transport, case, marks=marks, id=f"{transport}-{case.name}")
 
 
 @pytest.fixture(scope="module", params=["lean", "aiohttp"])
@@ -39,7 +50,7 @@ def test_corpus_is_large_and_its_names_differ() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(("attacker", "case"), [*trials()], indirect=["attacker"])
 async def test_harm_is_refused_and_the_next_request_answered(
     attacker: hostile.Attacker, case: hostile.Case
 ) -> None:

@@ -662,7 +662,7 @@ async def test_worker_that_starts_beside_broken_settings_takes_the_last_good_one
 async def test_worker_that_cannot_start_ends_the_server(tmp_path: pathlib.Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
-        *("--cert-dir", str(tmp_path / "certificates"), "--look-up"),
+        *("--cert-dir", str(tmp_path / "certificates"), "--workers", "1", "--look-up"),
         *("--kubeconfig", str(tmp_path / "missing")),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
