@@ -140,12 +140,8 @@ async def test_job_whose_pods_are_refused_says_so_until_its_time_to_start_is_ove
 async def test_what_deletions_left_behind_is_removed(endless: Place) -> None:
     namespace = endless.namespace
     await endless.agent()
-    lease = {
-        "apiVersion": kube.LEASES.api_version,
-        "kind": kube.LEASES.kind,
-        "metadata": {"name": idempotency.claim_name(namespace, "coder", "key")},
-    }
-    await endless.client.create(kube.LEASES, lease, namespace=namespace)
+    lease = idempotency.claim_name(namespace, "coder", "key")
+    await endless.client.create(kube.LEASES, {"metadata": {"name": lease}}, namespace=namespace)
 
     async def left() -> list[str]:
         pods = await endless.client.list(projections.PODS, namespace=namespace)
@@ -176,5 +172,5 @@ async def test_what_deletions_left_behind_is_removed(endless: Place) -> None:
         await eventually(endless.slots, {})
         await eventually(left, [])
 
-    claim = await endless.client.get(kube.LEASES, lease["metadata"]["name"], namespace=namespace)
+    claim = await endless.client.get(kube.LEASES, lease, namespace=namespace)
     assert "kept" == claim["metadata"]["ownerReferences"][0]["name"]

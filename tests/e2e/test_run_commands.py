@@ -343,7 +343,11 @@ async def test_objects_are_shown_in_every_form(world: World) -> None:
     await world.place.run("shown", agentRef={"name": "nobody"})
     await world.place.until("shown", "Pending")
 
-    table = await world.run("get", "agent")
+    async def is_ready() -> bool:
+        table = await world.run("get", "agent")
+        return ["coder", "True", "coder-provider"] == table[1].splitlines()[1].split()[:3]
+
+    await eventually(is_ready)
     wide = await world.run("get", "runs", "shown", "-o", "wide")
     pending = await world.run("get", "run", "--phase", "pending", "-o", "name")
     one = await world.run("get", "arun", "shown", "-o", "json")
@@ -352,7 +356,6 @@ async def test_objects_are_shown_in_every_form(world: World) -> None:
     none = await world.run("get", "mem")
     missing = await world.run("get", "vcs", "github")
 
-    assert ["coder", "<none>", "coder-provider"] == table[1].splitlines()[1].split()[:3]
     assert "MissingAgent" in wide[1]
     assert (0, "") == (pending[0], pending[2])
     assert "agentrun.agents.proompteng.ai/shown" in pending[1].splitlines()
