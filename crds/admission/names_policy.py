@@ -42,7 +42,7 @@ _NOUNS: Final = {
     "seLinuxOptions": "an SELinux option",
     "volumeTypes": "a volume type",
 }
-_FIELDS: Final = {one.encode_name: one.name for one in msgspec.structs.fields(Policy)}
+_FIELDS: Final = {field.encode_name: field.name for field in msgspec.structs.fields(Policy)}
 _ALL: Final = settings.Names()
 
 

@@ -27,8 +27,8 @@ def texts(references: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
         paths = sorted(glob.glob(reference, recursive=True))  # noqa: PTH207 - may be absolute
         if not paths:
             yield reference, missing(reference)
-        for found in paths:
-            yield from sources.texts(pathlib.Path(found))
+        for source in paths:
+            yield from sources.texts(pathlib.Path(source))
 
 
 def missing(reference: str) -> UserError:

@@ -70,7 +70,7 @@ class Examples:
         """
         given = [*self.given(version["name"])]
         if given:
-            return tuple(Example("", one.value) for one in given)
+            return tuple(Example("", example.value) for example in given)
         if not version.get("served"):
             return ()
         value = self.smallest(version)
@@ -84,15 +84,15 @@ class Examples:
             UserError: if one is refused.
         """
         kind = (self.api_version(version), self._spec["names"]["kind"])
-        for one in self._given:
-            if (one.value.get("apiVersion"), one.value.get("kind")) == kind:
-                verdict = self._crd.create(named(one.value, self._spec.get("scope")))
+        for example in self._given:
+            if (example.value.get("apiVersion"), example.value.get("kind")) == kind:
+                verdict = self._crd.create(named(example.value, self._spec.get("scope")))
                 if not verdict.allowed:
                     raise UserError(
-                        f"{one.place}: expected an example that the API server accepts, got: "
+                        f"{example.place}: expected an example that the API server accepts, got: "
                         f"{verdict.message}"
                     )
-                yield one
+                yield example
 
     def api_version(self, version: str) -> str:
         """Return ``GROUP/VERSION``."""

@@ -162,7 +162,7 @@ class _Document:
         if not stripped.startswith("{{"):
             return False
         column = len(line) - len(line.lstrip(" "))
-        place = next(one.place for one in self._levels[::-1] if one.column <= column)
+        place = next(level.place for level in self._levels[::-1] if level.column <= column)
         if place[:1] != ("metadata",) and not self._is_free(place):
             message = (
                 f"expected fields that are written out in {text_of(place) or 'the object'}, got "

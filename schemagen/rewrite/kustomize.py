@@ -130,7 +130,7 @@ def _version_of(
     """Return the version of a patch: the selected one, else that of two which it fits."""
     if selected is not None:
         return kind.version(str(selected))
-    others = [one for one in kind.versions if one.name != target.version]
+    others = [version for version in kind.versions if version.name != target.version]
     if len(others) != 1 or not target.has(kind):
         return None
     paths = Paths(kind, others[0].name, target.version)
@@ -220,7 +220,7 @@ def _convert_inline(  # noqa: PLR0917 - the parts of one patch
     line = document.line_of(text_of(place)) + ("\n" in text)
     new, found = _converted_text(text, source, target, selector)
     change.counts += found.counts
-    change.findings += [_moved(one, line - 1) for one in found.findings]
+    change.findings += [_moved(finding, line - 1) for finding in found.findings]
     if new is not None:
         change.put(place, new, {(): ()})
 

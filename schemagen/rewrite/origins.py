@@ -187,8 +187,8 @@ def _alike(both: _Both, used: _Used) -> Iterator[_Pair]:
     """Match equal values that are on each side once: of the same name, else of any name."""
     old = {name: value for name, value in both.old.items() if name not in both.new}
     new = {name: value for name, value in both.new.items() if name not in both.old}
-    before = [one for one in _parts(old) if not _touches(used.old, one[0])]
-    after = [one for one in _parts(new) if not _touches(used.new, one[0])]
+    before = [part for part in _parts(old) if not _touches(used.old, part[0])]
+    after = [part for part in _parts(new) if not _touches(used.new, part[0])]
     for is_named in (True, False):
         origins, places = (_grouped(side, is_named=is_named) for side in (before, after))
         for key, one in places.items():
@@ -221,7 +221,9 @@ def _parts(value: JSON, place: Place = ()) -> Iterator[tuple[Place, JSON]]:
 
 def _touches(used: set[Place], place: Place) -> bool:
     """Return whether a place is, is in, or contains one that is matched."""
-    return any(place[: len(one)] == one or one[: len(place)] == place for one in used if one)
+    return any(
+        place[: len(other)] == other or other[: len(place)] == place for other in used if other
+    )
 
 
 def _wrapped(bare: JSON, whole: JSON, here: Place, there: Place) -> Iterator[_Pair]:

@@ -116,10 +116,10 @@ def _operation(operation: JSON, way: Way) -> JSON:
 def fits(value: JSON, paths_: Paths) -> bool:
     """Return whether the paths of a JSON patch are all of the other version already."""
     return isinstance(value, list) and all(
-        isinstance(one, dict)
-        and isinstance(one.get("path"), str)
-        and paths_.has(place_of(one["path"]))
-        for one in value
+        isinstance(operation, dict)
+        and isinstance(operation.get("path"), str)
+        and paths_.has(place_of(operation["path"]))
+        for operation in value
     )
 
 

@@ -90,10 +90,10 @@ class _Comparison:
     def of(self, before: JSON, after: JSON, node: Node | None, path: Path) -> Iterator[Difference]:
         if is_same(before, after):
             return
-        sides = [one for one in (before, after) if one is not ABSENT]
-        if all(isinstance(one, dict) for one in sides) and any(sides):
+        sides = [side for side in (before, after) if side is not ABSENT]
+        if all(isinstance(side, dict) for side in sides) and any(sides):
             yield from self._members(_members(before), _members(after), node, path)
-        elif all(isinstance(one, list) for one in sides) and len(sides) > 1:
+        elif all(isinstance(side, list) for side in sides) and len(sides) > 1:
             yield from self._lists(before, after, node, path)
         else:
             yield Difference(path, before, after)
@@ -159,7 +159,7 @@ def keys_of(node: Node | None, lists: Sequence[list[JSON]]) -> tuple[str, ...] |
     if node is None or node.list_type not in {"map", "set"}:
         return None
     keys = tuple(node.list_keys)
-    is_distinct = all(len(_by_identity(one, keys)) == len(one) for one in lists)
+    is_distinct = all(len(_by_identity(members, keys)) == len(members) for members in lists)
     return keys if is_distinct else None
 
 
@@ -222,7 +222,7 @@ def _part(value: JSON, step: Step) -> JSON:
     if not isinstance(value, list):
         return ABSENT
     if isinstance(step, Order):
-        return [_identity(one, step.keys) for one in value]
+        return [_identity(member, step.keys) for member in value]
     at = _place(value, step)
     return ABSENT if at is None else value[at]
 
@@ -242,7 +242,7 @@ def _identity(value: JSON, keys: tuple[str, ...]) -> str:
 
 
 def _by_identity(items: list[JSON], keys: tuple[str, ...]) -> dict[str, JSON]:
-    return {_identity(one, keys): one for one in items}
+    return {_identity(member, keys): member for member in items}
 
 
 def _members(value: JSON) -> dict[str, JSON]:

@@ -79,9 +79,11 @@ def configuration(read: Value, value: Value, node: Node) -> Value:
                 if key in read["metadata"]}  # fmt: skip
     found: Value = {key: read[key] for key in ("apiVersion", "kind")} | {"metadata": metadata}
     merged: JSON = read
-    for one in differences.differences(read, value, node):
-        found = differences.put(_with_keys(found, one.path), one.path, _without_null(one.after))
-        merged = differences.put(merged, one.path, one.after)
+    for difference in differences.differences(read, value, node):
+        found = differences.put(
+            _with_keys(found, difference.path), difference.path, _without_null(difference.after)
+        )
+        merged = differences.put(merged, difference.path, difference.after)
     if not differences.is_same(merged, value) or _has_removals(read, value, node):
         raise UnsayableError("expected fields to set, got a removal or another order")
     return found
@@ -89,10 +91,10 @@ def configuration(read: Value, value: Value, node: Node) -> Value:
 
 def _has_removals(read: Value, value: Value, node: Node) -> bool:
     return any(
-        one.after is ABSENT
-        or one.after == {} != one.before is not ABSENT
-        or any(isinstance(step, (int, differences.Order)) for step in one.path)
-        for one in differences.differences(read, value, node)
+        difference.after is ABSENT
+        or difference.after == {} != difference.before is not ABSENT
+        or any(isinstance(step, (int, differences.Order)) for step in difference.path)
+        for difference in differences.differences(read, value, node)
     )
 
 
@@ -107,12 +109,14 @@ def _with_keys(found: Value, path: Path) -> Value:
 
 
 def _without_null(value: JSON) -> JSON:
-    if value is None or (isinstance(value, dict) and any(_is_null(one) for one in value.values())):
+    if value is None or (
+        isinstance(value, dict) and any(_is_null(member) for member in value.values())
+    ):
         raise UnsayableError("expected a value, got null")
     return value
 
 
 def _is_null(value: JSON) -> bool:
     if isinstance(value, dict):
-        return any(_is_null(one) for one in value.values())
+        return any(_is_null(member) for member in value.values())
     return value is None

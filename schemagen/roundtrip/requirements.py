@@ -62,7 +62,9 @@ def moved(
     found = [*differences.differences(said[version], after, views.node(version))]
     found = [*_not_by_defaults(views, version, [*views.names], found, after)]
     return [
-        one for one in found if not _was_contradicted(views, version, one, (said, after), storage)
+        difference
+        for difference in found
+        if not _was_contradicted(views, version, difference, (said, after), storage)
     ]
 
 
@@ -82,7 +84,7 @@ def _was_contradicted(
 
     def differing(value: Said, other: Said) -> set[Path]:
         brought = views.said(storage, views.stepped(version, value, storage))
-        return {found.path for found in differences.differences(brought, other, node)}
+        return {difference.path for difference in differences.differences(brought, other, node)}
 
     now = views.said(storage, views.stepped(version, after, storage))
     back = differing(differences.put(after, one.path, one.before), now)
@@ -105,12 +107,16 @@ def lost(
     ]
     names = views.between(version, written.version)
     found = [*_not_by_defaults(views, version, names, found, after)]
-    outside = [one for one in found if not written.reaches(one.path)]
+    outside = [difference for difference in found if not written.reaches(difference.path)]
     if outside or not found:
         return outside
-    found = [one for one in found if not _is_excused(views, version, one, written, after)]
+    found = [
+        difference
+        for difference in found
+        if not _is_excused(views, version, difference, written, after)
+    ]
     kept = _unreached(views, version, found, written, after)
-    kept = [one for one in kept if not _is_in_new(one, before, found, kept)]
+    kept = [difference for difference in kept if not _is_in_new(difference, before, found, kept)]
     survival = _Survival(views, version, written, after)
     return (survival.of(kept) if kept else []) or survival.repeats(found)
 
@@ -148,10 +154,11 @@ def _not_by_defaults(
     middle = [name for name in names if name in views.names[1:-1] and name != version]
     filled = [_filled(views, version, name, after) for name in middle]
     return [
-        one
-        for one in found
+        difference
+        for difference in found
         if not any(
-            differences.is_same(differences.get(said, one.path), one.before) for said in filled
+            differences.is_same(differences.get(said, difference.path), difference.before)
+            for said in filled
         )
     ]
 
@@ -165,11 +172,15 @@ def not_by_defaults(
     """
     filled = [_filled(views, version, name, sent) for name in views.names if name != version]
     return [
-        one
-        for one in found
-        if not (_is_unplaced(views, version, one.path) or differences.get(sent, one.path) is ABSENT)
+        difference
+        for difference in found
+        if not (
+            _is_unplaced(views, version, difference.path)
+            or differences.get(sent, difference.path) is ABSENT
+        )
         or not any(
-            differences.is_same(differences.get(said, one.path), one.after) for said in filled
+            differences.is_same(differences.get(said, difference.path), difference.after)
+            for said in filled
         )
     ]
 
@@ -203,24 +214,36 @@ def _unreached(
     Nor was anything written from which the value would follow, but which the version cannot say.
     """
     before, now, sent = (
-        _brought(views, version, written, one)
-        for one in (written.before, written.said, written.sent)
+        _brought(views, version, written, state)
+        for state in (written.before, written.said, written.sent)
     )
-    same = [one for one in found if _is_same_at(_whole(views, version, one.path), before, now)]
-    same = [one for one in same if _is_same_at(_whole(views, version, one.path), now, sent)]
+    same = [
+        difference
+        for difference in found
+        if _is_same_at(_whole(views, version, difference.path), before, now)
+    ]
+    same = [
+        difference
+        for difference in same
+        if _is_same_at(_whole(views, version, difference.path), now, sent)
+    ]
     if written.by:  # what is no longer sent gets the default of the writer's version
         old, new = (
-            _by_writer(views, version, written, one) for one in (written.before, written.sent)
+            _by_writer(views, version, written, state) for state in (written.before, written.sent)
         )
-        same = [one for one in same if _is_same_at(one.path, old, new)]
+        same = [difference for difference in same if _is_same_at(difference.path, old, new)]
     unsaid = _unsaid(views, version, written, after) if same else []
-    others = [_brought(views, version, written, one) for one in _variants(written, unsaid)]
-    return [one for one in same if all(_is_same_at(one.path, now, other) for other in others)]
+    others = [_brought(views, version, written, variant) for variant in _variants(written, unsaid)]
+    return [
+        difference
+        for difference in same
+        if all(_is_same_at(difference.path, now, other) for other in others)
+    ]
 
 
 def _whole(views: Views, version: str, path: Path) -> Path:
     """The path of what is written as a whole where a path leads into such a field."""
-    inside = (one for one in views.atomic(version) if path[: len(one)] == one)
+    inside = (place for place in views.atomic(version) if path[: len(place)] == place)
     return next(inside, path)
 
 
@@ -238,9 +261,9 @@ def _unsaid(views: Views, version: str, written: Written, after: Said) -> list[P
     node = views.node(written.version)
     meant = views.said(written.version, views.stepped(version, after, written.version))
     return [
-        one.path
-        for one in differences.differences(written.before, written.said, node)
-        if not _is_same_at(one.path, meant, written.said)
+        difference.path
+        for difference in differences.differences(written.before, written.said, node)
+        if not _is_same_at(difference.path, meant, written.said)
     ]
 
 
@@ -296,15 +319,18 @@ class _Survival:
         listed = _brought(self.views, self.version, self.written, self.written.before)
         again = [
             dataclasses.replace(
-                one,
-                before=_as_often(one.before, one.after, differences.get(listed, one.path)),
+                difference,
+                before=_as_often(
+                    difference.before, difference.after, differences.get(listed, difference.path)
+                ),
             )
-            for one in found
+            for difference in found
         ]
         return [
-            one
-            for one in again
-            if not differences.is_same(one.before, one.after) and self._is_as_good(one)
+            difference
+            for difference in again
+            if not differences.is_same(difference.before, difference.after)
+            and self._is_as_good(difference)
         ]
 
     def _is_as_good(self, one: Difference) -> bool:
@@ -313,14 +339,14 @@ class _Survival:
         return not same.isdisjoint(self._meanings(candidate)) and self._is_no_worse(candidate)
 
     def _taken_back(self, said: Said, unit: Sequence[Difference]) -> Said:
-        for one in unit:
-            said = differences.put(said, one.path, one.before)
+        for difference in unit:
+            said = differences.put(said, difference.path, difference.before)
         return self.views.said(self.version, said)
 
     def _meanings(self, said: Said) -> set[bytes]:
         """Return the possible meanings of an object; a hollow one may be present or absent."""
         through, hollows = self.written.version, _HOLLOWS
-        return {self.views.meaning(self.version, said, through, one) for one in hollows}
+        return {self.views.meaning(self.version, said, through, hollow) for hollow in hollows}
 
     def _is_no_worse(self, said: Said) -> bool:
         problems = self.views.problems(self.version, said)
@@ -355,11 +381,14 @@ def _as_often(before: JSON, after: JSON, listed: JSON) -> JSON:
 
 def _units(found: Sequence[Difference]) -> Iterator[Sequence[Difference]]:
     """Yield what may be reverted together: everything below one place, the whole object first."""
-    above = dict.fromkeys(one.path[:at] for one in found for at in range(len(one.path)))
+    above = dict.fromkeys(
+        difference.path[:at] for difference in found for at in range(len(difference.path))
+    )
     groups = (
-        [one for one in found if one.path[: len(path)] == path] for path in sorted(above, key=len)
+        [difference for difference in found if difference.path[: len(path)] == path]
+        for path in sorted(above, key=len)
     )
     yield from (group for group in groups if len(group) > 1)
-    singles = [[one] for one in found]
+    singles = [[difference] for difference in found]
     yield from singles
     yield from singles  # one may need another that came later

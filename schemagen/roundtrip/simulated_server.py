@@ -148,7 +148,7 @@ class Cluster:
 def repeated(views: Views, version: str, value: Value) -> set[str]:
     """The items of an object that have the key of another one."""
     causes = checking.of_version(views.version(version)).create(value).causes
-    return {one.field for one in causes if one.reason == "FieldValueDuplicate"}
+    return {cause.field for cause in causes if cause.reason == "FieldValueDuplicate"}
 
 
 def allowed(checked: checking.Checked) -> None:
@@ -158,7 +158,7 @@ def allowed(checked: checking.Checked) -> None:
         RefusedError: if it would not.
     """
     if not checked.allowed:
-        raise RefusedError("; ".join(f"{one.field}: {one.message}" for one in checked.causes))
+        raise RefusedError("; ".join(f"{cause.field}: {cause.message}" for cause in checked.causes))
 
 
 def _with_status(value: Value, other: Value) -> Value:

@@ -296,7 +296,7 @@ def _fitting(value: JSON, node: Node | None, hollow: JSON) -> JSON:
 
 
 def _is_typed(value: JSON, node: Node) -> bool:
-    classes = [one for name in node.types for one in _CLASSES[name]]
+    classes = [type_ for name in node.types for type_ in _CLASSES[name]]
     return not classes or value.__class__ in classes or isinstance(value, Hollow)
 
 

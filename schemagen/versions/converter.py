@@ -70,10 +70,10 @@ class Way:
     def at_once(self, value: msgspec.Raw) -> bytes | None:
         """Convert an object of this conversion if nothing may get lost; else return None."""
         found = self._lanes[0].convert(value) if self._lanes else None
-        for one in self._lanes[1:]:
+        for lane in self._lanes[1:]:
             if found is None:
                 return None
-            found = one.convert(found)
+            found = lane.convert(found)
         return found
 
     def with_care(self, value: dict[str, JSON]) -> Encoded:
@@ -109,7 +109,7 @@ def _lanes(
         conversion.between(api, kind, older, newer, way=way, is_between=index > 0)
         for index, (older, newer, way) in enumerate(graph.pairs(kind, source, target))
     ]
-    return tuple(one for one in lanes if one is not None) if None not in lanes else ()
+    return tuple(lane for lane in lanes if lane is not None) if None not in lanes else ()
 
 
 def _dumped(value: JSON) -> bytes:

@@ -63,7 +63,7 @@ def _(part: records.FirstOf, side: Side) -> list[Path]:
 
 @paths.register
 def _(part: records.Tagged, side: Side) -> list[Path]:
-    arms = [one for arm in part.arms.values() for one in arm]
+    arms = [inner for arm in part.arms.values() for inner in arm]
     return [*paths(part.tag, side), *_of_all(arms, side)]
 
 
@@ -71,7 +71,7 @@ def _(part: records.Tagged, side: Side) -> list[Path]:
 def _(part: records.FlatUnion, side: Side) -> list[Path]:
     if side == "new":
         return [(name,) for name, _ in part.arms.values()]
-    arms = [one for _, step in part.arms.values() for one in parts_of(step)]
+    arms = [inner for _, step in part.arms.values() for inner in parts_of(step)]
     return [(part.tag,), *_of_all(arms, side)]
 
 
@@ -88,12 +88,12 @@ def is_known(part: records.Part) -> bool:
     """Return whether a part can be compiled."""
     match part:
         case records.Tagged():
-            arms = [one for arm in part.arms.values() for one in arm]
+            arms = [inner for arm in part.arms.values() for inner in arm]
             return isinstance(part.tag.step, steps.Words) and all(map(is_known, arms))
         case records.FlatUnion():
             arms_of = [step for _, step in part.arms.values()]
-            return all(isinstance(one, records.Record) for one in arms_of) and all(
-                is_known(one) for step in arms_of for one in parts_of(step)
+            return all(isinstance(inner, records.Record) for inner in arms_of) and all(
+                is_known(inner) for step in arms_of for inner in parts_of(step)
             )
         case records.WrittenOut():
             return True

@@ -215,7 +215,7 @@ def _(part: records.Tagged) -> Alternatives:
     return [
         [_of_move(part.tag), *links]
         for arm in part.arms.values()
-        for links in _combined([links_of(one) for one in arm])
+        for links in _combined([links_of(inner) for inner in arm])
     ]
 
 
@@ -234,7 +234,7 @@ def _(part: records.PartFn) -> Alternatives:
         *(Link(new=tuple(path.split("."))) for path in part.new),
         *(Link(new=tuple(path.split(".")), is_atomic=True) for path in part.atomic),
     ]
-    return [named, *(_chosen(links) for one in part.uses for links in links_of(one))]
+    return [named, *(_chosen(links) for use in part.uses for links in links_of(use))]
 
 
 def _chosen(links: Iterable[Link]) -> Sequence[Link]:
@@ -245,5 +245,5 @@ def _combined(parts: Sequence[Alternatives]) -> Iterator[Sequence[Link]]:
     """Combine alternatives: the first of each part, the second of each, and so on."""
     if not parts:
         yield []
-    for index in range(max((len(one) for one in parts), default=0)):
-        yield [link for one in parts if one for link in one[min(index, len(one) - 1)]]
+    for index in range(max((len(part) for part in parts), default=0)):
+        yield [link for part in parts if part for link in part[min(index, len(part) - 1)]]

@@ -101,7 +101,7 @@ class Call:
             *_label_selector(self.query.get("labelSelector", "")),
             *_field_selector(self.query.get("fieldSelector", ""), self.kind),
         ]
-        return lambda value: all(one(value) for one in chosen)
+        return lambda value: all(selects(value) for selects in chosen)
 
 
 class NoSuchPathError(Exception):

@@ -140,9 +140,9 @@ class Kind:
         """
         causes = [*found, *self._schema_causes(value, old, subresource)]
         not_run = _cause(checker.NOT_RUN.cause())
-        is_blocked = any(one["reason"] in _BLOCKING for one in found)
+        is_blocked = any(condition["reason"] in _BLOCKING for condition in found)
         if is_blocked and self.node is not None and self.node.has_rules:
-            causes = [one for one in causes if one != not_run] + [not_run]
+            causes = [cause for cause in causes if cause != not_run] + [not_run]
         if causes:
             causes.sort(key=lambda one: one == not_run)
             raise statuses.invalid(self.resource, value["metadata"].get("name", ""), causes)
@@ -156,13 +156,13 @@ class Kind:
             checked = self.checker.update_status(value, old)
         else:
             checked = self.checker.update(value, old)
-        return [_cause(one) for one in checked.causes]
+        return [_cause(cause) for cause in checked.causes]
 
     def changes(self, new: JSON, old: JSON) -> bool:
         """Return whether a change counts for ``metadata.generation``."""
         ignored = {*_META, *(("status",) if self.has_status else ())}
         return not writer.is_equal(
-            *({k: v for k, v in one.items() if k not in ignored} for one in (new, old))
+            *({k: v for k, v in side.items() if k not in ignored} for side in (new, old))
         )
 
 
@@ -245,7 +245,9 @@ def of_api(api: registry.Api) -> Iterator[tuple[JSON, Convert]]:
     for kind in api.kinds:
 
         def convert(value: JSON, desired: str, kind: registry.Kind = kind) -> JSON:
-            source, target = (one.rpartition("/")[2] for one in (value["apiVersion"], desired))
+            source, target = (
+                api_version.rpartition("/")[2] for api_version in (value["apiVersion"], desired)
+            )
             return converter.way(kind, source, target).plain(value)
 
         yield definitions.crd(api, kind, webhook=definitions.NOWHERE), convert
@@ -277,7 +279,7 @@ def _custom(spec: JSON, version: JSON) -> Kind:
     type_ = fields.of_schema(schema)
     metadata = dataclasses.replace(_OBJECT_META, is_always=False)
     root = dataclasses.replace(type_, fields={**type_.fields, **ROOT, "metadata": metadata})
-    paths = (one["jsonPath"].removeprefix(".") for one in version.get("selectableFields") or ())
+    paths = (entry["jsonPath"].removeprefix(".") for entry in version.get("selectableFields") or ())
     return Kind(
         resource=Resource(
             spec["group"],

@@ -249,7 +249,7 @@ class ApiServer:
         for family in [*self._families.values()]:
             resource = family.versions[family.storage].resource
             for place, value in self.storage.objects(family.collection):
-                owners = [one["uid"] for one in value["metadata"].get("ownerReferences", ())]
+                owners = [owner["uid"] for owner in value["metadata"].get("ownerReferences", ())]
                 if owners == [uid]:
                     path = resource.path(place.namespace or None, place.name)
                     self._verbs.answer(calls.parsed(Request("DELETE", path), self._families))

@@ -39,7 +39,7 @@ def docs(
     from schemagen.pages.reference import site
 
     definitions = [*sources.by_name(sources.read_all(*references)).values()]
-    groups = dict.fromkeys(str(one.value["spec"].get("group")) for one in definitions)
+    groups = dict.fromkeys(str(definition.value["spec"].get("group")) for definition in definitions)
     shown = _examples(definitions, examples or ())
     texts = site.files(
         definitions,

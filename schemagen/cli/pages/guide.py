@@ -123,14 +123,14 @@ def _chapter(
     from schemagen.pages.guide import conversions, kinds
 
     definition = definitions.crd(api, kind, webhook=definitions.NOWHERE)
-    versions = {one["name"]: one for one in definition["spec"]["versions"]}
+    versions = {version["name"]: version for version in definition["spec"]["versions"]}
     with frame.about(f"comparing {kind.name}"), oracle.load(definition) as loaded:
         found = Examples(loaded, definition, given)
-        own = [one for name in names for one in found.given(name)]
+        own = [document for name in names for document in found.given(name)]
         drawn = [found.smallest(versions[name]) for name in names]
         smallest = [Given(value, f"{kind.name} {name}") for value, name in
                     zip(drawn, names, strict=True) if value is not None]  # fmt: skip
         shown = tuple(conversions.of(api, kind, names, loaded, own or smallest[:1]))
-        values = [value for one in shown for value in (one.old, one.new)]
-        values += [one.value for one in smallest]
+        values = [value for example in shown for value in (example.old, example.new)]
+        values += [example.value for example in smallest]
         return kinds.Chapter(kind, kinds.hops(api, kind, names, values), shown)

@@ -79,7 +79,7 @@ def _fix_file(
     for definition in definitions:
         fixes = [*_fixes(definition, oracle, rules, lines)]
         expected.append(_changed(definition.value, fixes))
-        edits += [found.edit for found in fixes]
+        edits += [proposal.edit for proposal in fixes]
     if not edits:
         return
     after = _edited(lines, edits)
@@ -98,7 +98,7 @@ def _fix_file(
 def _read(text: str, path: pathlib.Path) -> list[JSON] | None:
     """Return the CRDs of a file's new text, or None if it is not YAML any more."""
     try:
-        return [found.value for found in sources.parsed(text.encode(), str(path))]
+        return [document.value for document in sources.parsed(text.encode(), str(path))]
     except UserError:
         return None
 
@@ -120,8 +120,8 @@ def _changed(value: JSON, fixes: Sequence[_Fix]) -> JSON:
     """Return a copy of a CRD with fixes."""
     copies: dict[int, JSON] = {}
     changed = copy.deepcopy(value, copies)
-    for found in fixes:
-        found.change(copies[id(found.node)])
+    for proposal in fixes:
+        proposal.change(copies[id(proposal.node)])
     return changed
 
 

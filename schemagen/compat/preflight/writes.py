@@ -53,7 +53,9 @@ class Outcome:
 
     def compared(self, before: "Outcome") -> "Outcome":
         """Return the same with the refusals parted by those of the CRD to be replaced."""
-        known = {(one.write, cause.field) for one in before.refusals for cause in one.causes}
+        known = {
+            (refusal.write, cause.field) for refusal in before.refusals for cause in refusal.causes
+        }
         news = _parted(self.refusals, lambda *place: place not in known)
         return Outcome(news, self.lost, _parted(self.refusals, lambda *place: place in known))
 
@@ -62,10 +64,12 @@ def _parted(
     refusals: Iterable[Refusal], is_wanted: Callable[[Write, str], bool]
 ) -> tuple[Refusal, ...]:
     parted = (
-        Refusal(one.write, tuple(c for c in one.causes if is_wanted(one.write, c.field)))
-        for one in refusals
+        Refusal(
+            refusal.write, tuple(c for c in refusal.causes if is_wanted(refusal.write, c.field))
+        )
+        for refusal in refusals
     )
-    return tuple(one for one in parted if one.causes)
+    return tuple(refusal for refusal in parted if refusal.causes)
 
 
 FINE: Final = Outcome()

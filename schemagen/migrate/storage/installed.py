@@ -103,7 +103,7 @@ class Installed:
         deadline = time.monotonic() + _FOLLOW_SECONDS
         while True:
             known = await self._attempts.get(f"/apis/{group}/{version}")
-            found = [one for one in known["resources"] if one["name"] == plural]
+            found = [resource for resource in known["resources"] if resource["name"] == plural]
             if found and bool(found[0].get("storageVersionHash")) == is_stored:
                 break
             if time.monotonic() > deadline:

@@ -68,7 +68,8 @@ async def _ended(attempts: Attempts, name: str, advance: Callable[[str, int, int
     while True:
         value = await attempts.get_object(f"{_PATH}/{name}", name)
         conditions = {
-            one["type"]: one for one in (value.get("status") or {}).get("conditions") or ()
+            condition["type"]: condition
+            for condition in (value.get("status") or {}).get("conditions") or ()
         }
         left = _LEFT.search(conditions.get("Running", {}).get("message", ""))
         if left is not None:

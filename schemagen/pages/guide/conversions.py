@@ -30,19 +30,19 @@ def of(
     Raises:
         UserError: if the API server refuses the result of a conversion.
     """
-    for one in given:
-        version = str(one.value["apiVersion"]).rpartition("/")[2]
+    for example in given:
+        version = str(example.value["apiVersion"]).rpartition("/")[2]
         other = names[1] if version == names[0] else names[0]
-        result = graph.convert(api, kind, one.value, source=version, target=other).object
-        result = _like(one.value, result)
+        result = graph.convert(api, kind, example.value, source=version, target=other).object
+        result = _like(example.value, result)
         verdict = crd.create(examples.named(result, kind.scope))
         if not verdict.allowed:
             raise UserError(
-                f"{one.place}: expected an example that is valid in {other} as well, got: "
+                f"{example.place}: expected an example that is valid in {other} as well, got: "
                 f"{verdict.message}"
             )
         is_from_old = version == names[0]
-        old, new = (one.value, result) if is_from_old else (result, one.value)
+        old, new = (example.value, result) if is_from_old else (result, example.value)
         yield Converted(old, new, is_from_old, _warnings(kind, names[0], old))
 
 

@@ -175,8 +175,8 @@ def _of_part(part: records.Part, old: Path, new: Path) -> Iterator[Row]:
 
 def _of_functions(part: records.PartFn, old: Path, new: Path) -> Iterator[Row]:
     """Yield the rows of two functions: of the parts that they choose from, or of their names."""
-    for one in part.uses:
-        for row in _of_part(one, old, new):
+    for use in part.uses:
+        for row in _of_part(use, old, new):
             yield dataclasses.replace(row, is_chosen=True)
     if part.uses:
         return
@@ -232,7 +232,7 @@ def _within_kept(rows: Sequence[Row], old: Schema, new: Schema) -> Iterator[Row]
 def _below(places: Sequence[Path], path: Path) -> set[Path]:
     """Return the places below one, from there."""
     depth = len(path)
-    return {one[depth:] for one in places if len(one) > depth and one[:depth] == path}
+    return {inner[depth:] for inner in places if len(inner) > depth and inner[:depth] == path}
 
 
 def _uncovered(schema: Schema, rows: Sequence[Row], side: str) -> Iterator[Field]:
@@ -244,7 +244,7 @@ def _uncovered(schema: Schema, rows: Sequence[Row], side: str) -> Iterator[Field
             path = place(field.steps)
             if any(path[:end] in paths for end in range(1, len(path) + 1)):
                 continue
-            if any(one[: len(path)] == path for one in paths):
+            if any(other[: len(path)] == path for other in paths):
                 yield from walk(field.children)
             else:
                 yield field

@@ -79,7 +79,7 @@ def _overview(guide: Guide) -> Iterator[Block]:
     yield Heading(2, "Overview")
     rows: list[tuple[Text, ...]] = []
     for chapter in guide.chapters:
-        found = [one.row for hop in chapter.hops for one in hop.found]
+        found = [match.row for hop in chapter.hops for match in hop.found]
         same = sum(hop.same for hop in chapter.hops)
         counts = [sum(row.way in ways for row in found) for ways in _COLUMNS]
         link = Link(chapter.kind.name, f"#{Heading(2, chapter.kind.name).anchor}")
@@ -272,9 +272,9 @@ def _annotations(guide: Guide) -> Iterator[Block]:
         (Code(f"{chapter.kind.name} {kinds.path_of(path).text}"),)
         for chapter in guide.chapters
         for hop in chapter.hops
-        for one in hop.found
-        if one.row.way is Way.FORGOTTEN or one.old.lost or one.new.lost
-        for path in [one.row.old or one.row.new or ()]
+        for match in hop.found
+        if match.row.way is Way.FORGOTTEN or match.old.lost or match.new.lost
+        for path in [match.row.old or match.row.new or ()]
     ]
     if lost:
         yield paragraph("Not kept:")

@@ -85,7 +85,7 @@ class Hop:
 
     def of(self, *ways: Way) -> list[Found]:
         """Return the fields of some ways."""
-        return [one for one in self.found if one.row.way in ways]
+        return [match for match in self.found if match.row.way in ways]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +136,7 @@ def blocks(chapter: Chapter) -> Iterator[Block]:
 def _fields(hop: Hop, about: str) -> Iterator[Block]:
     old, new = hop.older.name, hop.newer.name
     yield Heading(3, f"{about}: fields")
-    changed = [one for one in hop.found if one.row.old is not None]
+    changed = [match for match in hop.found if match.row.old is not None]
     if not changed:
         yield paragraph(f"All fields of {old} are the same in {new}.")
         return
@@ -150,13 +150,13 @@ def _fields(hop: Hop, about: str) -> Iterator[Block]:
 def _rows(changed: Sequence[Found], hop: Hop) -> Iterator[tuple[Text, ...]]:
     """Yield the rows of a table; fields that are moved together are one row."""
     groups: dict[tuple[Path, Path], list[Found]] = {}
-    for one in changed:
-        groups.setdefault(_moved_with(one), []).append(one)
+    for match in changed:
+        groups.setdefault(_moved_with(match), []).append(match)
     for (old, new), found in groups.items():
         if len(found) == 1 or not old:
-            yield from (_row(one, hop) for one in found)
+            yield from (_row(match, hop) for match in found)
             continue
-        below = [(one.row.old or ())[len(old) :] for one in found]
+        below = [(match.row.old or ())[len(old) :] for match in found]
         shared = _shared([path[:-1] for path in below])
         names = [path_of(path[len(shared) :]) for path in below]
         how = text("moved, with the same names: ", *documents.joined(names))
@@ -238,16 +238,16 @@ def brief(value: JSON) -> str:
 
 
 def _new_fields(hop: Hop, about: str) -> Iterator[Block]:
-    added = [one for one in hop.found if one.row.old is None and one.row.new is not None]
+    added = [match for match in hop.found if match.row.old is None and match.row.new is not None]
     if not added:
         return
     yield Heading(3, f"{about}: new in {hop.newer.name}")
     rows = []
-    for one in added:
-        path = one.row.new or ()
+    for match in added:
+        path = match.row.new or ()
         node = _node(hop.pair.new, path) or {}
         first = str(node.get("description") or "").partition(". ")[0].rstrip(".")
-        value = one.row.how if one.row.way is Way.CONSTANT else _default(node)
+        value = match.row.how if match.row.way is Way.CONSTANT else _default(node)
         sentence = text(*coded(f"{first}.")) if first else ()
         rows.append(((path_of(path),), sentence, text(*coded(value))))
     head = ("Field", "Meaning", "Value of converted objects")
@@ -360,13 +360,13 @@ def _examples(chapter: Chapter) -> Iterator[Block]:
         return
     name = chapter.kind.name
     yield Heading(3, f"{name}: examples")
-    for one in chapter.examples:
-        before = _listing(name, one.old, "as written" if one.is_from_old else "converted")
-        after = _listing(name, one.new, "converted" if one.is_from_old else "as written")
+    for example in chapter.examples:
+        before = _listing(name, example.old, "as written" if example.is_from_old else "converted")
+        after = _listing(name, example.new, "converted" if example.is_from_old else "as written")
         yield Pair(before, after)
-        if one.warnings:
+        if example.warnings:
             yield paragraph("Warnings on writing the older one:")
-            yield Items(tuple(text(*coded(warning)) for warning in one.warnings))
+            yield Items(tuple(text(*coded(warning)) for warning in example.warnings))
 
 
 def _listing(kind: str, value: dict[str, JSON], how: str) -> tuple[str, Listing]:

@@ -130,8 +130,12 @@ class _Side:
         if kind.scope == "Namespaced":
             metadata["namespace"] = "default"
         smallest = specimens.smallest(self._schema)
-        mine = [one for one in examples if one.get("apiVersion") == envelope["apiVersion"]]
-        self._bases = [{**envelope, "metadata": metadata, **one} for one in (*mine, smallest)]
+        mine = [
+            example for example in examples if example.get("apiVersion") == envelope["apiVersion"]
+        ]
+        self._bases = [
+            {**envelope, "metadata": metadata, **example} for example in (*mine, smallest)
+        ]
         self._outcomes: dict[Path, Outcome] = {}
 
     def outcome(self, path: Path | None) -> Outcome:
@@ -156,7 +160,7 @@ class _Side:
         found: dict[str, list[JSON]] = {"carried": [], "kept": [], "lost": []}
         for value, where in itertools.islice(self._valid(path), _MAX_TRIED):
             item = _get(value, where)
-            if not any(_is_same(item, one) for tried in found.values() for one in tried):
+            if not any(_is_same(item, other) for tried in found.values() for other in tried):
                 found[self._verdict(value, where)].append(item)
         return Outcome(*(tuple(found[name]) for name in ("carried", "kept", "lost")))
 

@@ -83,12 +83,12 @@ def rules_of(schema: Schema, of: str = "") -> tuple[Rule, ...]:
     found = schema.get("x-kubernetes-validations")
     return tuple(
         Rule(
-            str(one.get("rule", "")),
-            str(one.get("message") or one.get("messageExpression") or ""),
+            str(example.get("rule", "")),
+            str(example.get("message") or example.get("messageExpression") or ""),
             of,
         )
-        for one in (found if isinstance(found, list) else ())
-        if isinstance(one, dict)
+        for example in (found if isinstance(found, list) else ())
+        if isinstance(example, dict)
     )
 
 

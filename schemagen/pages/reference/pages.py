@@ -83,7 +83,7 @@ def of_version(page: VersionPage, siblings: Sequence[VersionPage], kinds: Sequen
     body: list[Node] = [*_examples(page), *_fields(page, below), *_history(page, below)]
     contents = [
         ("On this page", [*_sections(page, below)]),
-        ("Versions", [(one.name, one.file) for one in siblings]),
+        ("Versions", [(sibling.name, sibling.file) for sibling in siblings]),
     ]
     if 1 < len(kinds) <= _MAX_KINDS:
         contents.append(("Kinds", list(kinds)))
@@ -123,7 +123,7 @@ def _facts(page: VersionPage) -> Iterable[Fact]:
         yield Fact("Columns", values=tuple(str(column.get("name")) for column in columns))
     selectable = version.get("selectableFields") or ()
     if selectable:
-        yield Fact("Selectable", values=tuple(str(one.get("jsonPath")) for one in selectable))
+        yield Fact("Selectable", values=tuple(str(field.get("jsonPath")) for field in selectable))
 
 
 def _notes(page: VersionPage) -> Iterable[Node]:

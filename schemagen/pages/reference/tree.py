@@ -104,7 +104,7 @@ def path(text: str) -> Element:
 
 def _changed(own: Sequence[Change]) -> list[Node]:
     """Return the changes of a field; its new rules stand beside it anyway."""
-    texts = [one.text for one in own if not (one.is_new or one.text.startswith(_NEW_RULE))]
+    texts = [line.text for line in own if not (line.is_new or line.text.startswith(_NEW_RULE))]
     return [tag("p", *inline(f"Changed: {'; '.join(texts)}."), class_="change")] if texts else []
 
 

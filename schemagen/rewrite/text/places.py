@@ -197,7 +197,7 @@ class Tree:
         found: list[int] = []
         position = 0
         for start, end in [*sorted(self._scalars), (len(self.text), len(self.text))]:
-            found += [one.start() for one in _COMMENT.finditer(self.text, position, start)]
+            found += [match.start() for match in _COMMENT.finditer(self.text, position, start)]
             header = _HEADER.match(self.text, start, end)
             if header and end > start:
                 found.append(header.end())

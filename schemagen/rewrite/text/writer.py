@@ -413,8 +413,8 @@ def _order(
         return index
     if entry.place in local:
         return float(local[entry.place][-1])
-    before = [one for one in kept if one[-1] < entry.place[-1]]  # type: ignore[operator] # indices
-    return max((float(local[one][-1]) for one in before), default=-1.0) + 0.5
+    before = [place for place in kept if place[-1] < entry.place[-1]]  # type: ignore[operator] # indices
+    return max((float(local[place][-1]) for place in before), default=-1.0) + 0.5
 
 
 def _aliases(node: nodes.Node) -> list[nodes.Alias]:

@@ -221,8 +221,8 @@ class Compiler(ValueCompiler):
         found, _, place = fields
         there = place.there["properties"][name]
         inner: Names = {}
-        for one in parts:
-            self._part(one, body, (found, inner, Place(place.here, there, (*place.at, name))))
+        for part in parts:
+            self._part(part, body, (found, inner, Place(place.here, there, (*place.at, name))))
         self._require_set(parts, body, (found, inner, Place(place.here, there)))
         return {(name,): code.constructed(body, there, inner)}
 
@@ -233,8 +233,8 @@ class Compiler(ValueCompiler):
         here = place.here["properties"][name]
         inside = self._read(body, here, found[(name,)], self._reads(*parts))
         local: Names = {}
-        for one in parts:
-            self._part(one, body, (inside, local, Place(here, place.there, (*place.at, name))))
+        for part in parts:
+            self._part(part, body, (inside, local, Place(here, place.there, (*place.at, name))))
         return local
 
     @_part.register

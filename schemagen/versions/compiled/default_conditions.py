@@ -71,7 +71,7 @@ def _defaulted(schema: Schema, at: Path, made: Names) -> Iterator[tuple[Path, Sc
     """Return the defaulted fields that steps write or read, or that enclose such a field."""
     for name, child in schema.get("properties", {}).items():
         path = (*at, name)
-        if not any(one[: len(path)] == path or one == (*at, STAR) for one in made):
+        if not any(other[: len(path)] == path or other == (*at, STAR) for other in made):
             continue
         if child.get("default") is not None:
             yield path, child

@@ -106,8 +106,8 @@ class _Steps:
 
     def _step(self, entry: ValueStep | None, old: Path, new: Path, line: str) -> Step:
         here, there = (
-            found if isinstance(found, Node) else None
-            for found in (field_paths.place(self._old, old), field_paths.place(self._new, new))
+            place if isinstance(place, Node) else None
+            for place in (field_paths.place(self._old, old), field_paths.place(self._new, new))
         )
         return self._value_steps(line).step(entry, here, there, line)
 
@@ -206,7 +206,7 @@ class _Steps:
         ]
 
         def make(olds: Sequence[str], news: Sequence[str]) -> list[records.Part]:
-            moves = [_move(*one, line) for one in zip(olds, news, made, strict=True)]
+            moves = [_move(*paths, line) for paths in zip(olds, news, made, strict=True)]
             return [records.FirstOf(tuple(moves))]
 
         yield self._placed(ends, line, make)

@@ -67,17 +67,17 @@ def declared(item: manifests.Object, source: str) -> Declared:
 
 def _problems(error: pydantic.ValidationError) -> Iterator[tuple[str, str]]:
     """Yield the path and what is wrong there, of each mistake."""
-    for one in error.errors(include_url=False):
-        parts = [*one["loc"]]
-        kind, given = one["type"], one["input"]
+    for fault in error.errors(include_url=False):
+        parts = [*fault["loc"]]
+        kind, given = fault["type"], fault["input"]
         if kind == "missing":
             yield _path(parts[:-1]), f"expected {parts[-1]}, got nothing"
         elif kind == "extra_forbidden":
             yield _path(parts), _unknown(str(parts[-1]), _model_at(parts[:-1]))
         elif kind == "value_error":
-            yield _path(parts), one["msg"].removeprefix("Value error, ")
+            yield _path(parts), fault["msg"].removeprefix("Value error, ")
         else:
-            yield _path(parts), f"expected {_expected(kind, one)}, got {_got(given)}"
+            yield _path(parts), f"expected {_expected(kind, fault)}, got {_got(given)}"
 
 
 def _path(parts: Sequence[str | int]) -> str:
@@ -108,7 +108,7 @@ def _model_at(parts: Sequence[str | int]) -> type[Strict] | None:
 
 
 def _without_none(annotation: Any) -> Any:
-    others = [one for one in get_args(annotation) if one is not type(None)]
+    others = [argument for argument in get_args(annotation) if argument is not type(None)]
     is_optional = len(others) == 1 and len(get_args(annotation)) > 1
     return others[0] if is_optional else annotation
 

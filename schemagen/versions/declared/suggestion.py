@@ -81,13 +81,13 @@ def text(name: str, suggestions: Sequence[Suggestion], command: str) -> str:
         "apiVersion": file_format.API_VERSION,
         "kind": file_format.KIND,
         "metadata": {"name": name},
-        "spec": {"conversions": [one.pair for one in suggestions]},
+        "spec": {"conversions": [suggestion.pair for suggestion in suggestions]},
     }
     lines = [f"# Suggested by `{command}`. Fields that both versions have are kept by themselves,"]
     lines += ["# and those that only one has stay with the object."]
-    for one in suggestions:
-        for question in one.questions:
-            lines.append(f"# QUESTION {one.older} to {one.newer}, {question}")
+    for suggestion in suggestions:
+        for question in suggestion.questions:
+            lines.append(f"# QUESTION {suggestion.older} to {suggestion.newer}, {question}")
     return "\n".join(lines) + "\n" + yaml.dumps(document)
 
 
@@ -183,14 +183,16 @@ class _Pair:
 
     def _matches(self, gone: Sequence[Node], come: Sequence[Node]) -> None:
         """Find fields of one version among those of the other by their names and types."""
-        olds = [node for one in gone for node in guesses.fields_below(one)]
-        news = [node for one in come for node in guesses.fields_below(one)]
+        olds = [node for top in gone for node in guesses.fields_below(top)]
+        news = [node for top in come for node in guesses.fields_below(top)]
         matches = sorted(_scored(olds, news), key=lambda one: (-one.score, one.old.path))
         taken: list[Node] = []
         for match in matches:
             if match.score < _TAKEN or any(_overlaps(match, node) for node in taken):
                 continue
-            rivals = [one for one in matches if one is not match and _is_rival(one, match, taken)]
+            rivals = [
+                other for other in matches if other is not match and _is_rival(other, match, taken)
+            ]
             if rivals:
                 self._ask(match, rivals)
             else:
@@ -209,8 +211,8 @@ class _Pair:
             self.objects(*inner)
 
     def _ask(self, match: _Match, rivals: Sequence[_Match]) -> None:
-        pairs = dict.fromkeys((_text(one.old.path), _text(one.new.path))
-                              for one in (match, *rivals))  # fmt: skip
+        pairs = dict.fromkeys((_text(pair.old.path), _text(pair.new.path))
+                              for pair in (match, *rivals))  # fmt: skip
         named = " or ".join(f"{new} of {old}" for old, new in pairs)
         question = f"which is the new name? Perhaps {named}; add a move, or none if it is gone"
         self._found.questions.append(Question(_text(match.old.path), question))
@@ -226,13 +228,15 @@ class _Pair:
         lost = [node for node in gone if not _is_taken(node, taken)]
         fresh = [node for node in come if not _is_taken(node, taken)]
         for node in lost:
-            similar = [one.new for one in matches if one.old is node and one.score >= _ASKED]
-            similar = [one for one in similar if one not in taken]
-            alike = [one for one in fresh if _is_only(node, one, lost, fresh)]
-            for one in dict.fromkeys((*similar, *alike)):
+            similar = [
+                match.new for match in matches if match.old is node and match.score >= _ASKED
+            ]
+            similar = [other for other in similar if other not in taken]
+            alike = [other for other in fresh if _is_only(node, other, lost, fresh)]
+            for rival in dict.fromkeys((*similar, *alike)):
                 question = (
-                    f"is it {_text(one.path)} of {one.version} now? Then add: "
-                    f"- move: {{from: {_text(node.path)}, to: {_text(one.path)}}}"
+                    f"is it {_text(rival.path)} of {rival.version} now? Then add: "
+                    f"- move: {{from: {_text(node.path)}, to: {_text(rival.path)}}}"
                 )
                 self._found.questions.append(Question(_text(node.path), question))
         for node in fresh:
@@ -302,7 +306,7 @@ def _common(old: Sequence[str], new: Sequence[str]) -> int:
 
 def _overlaps(match: _Match, node: Node) -> bool:
     """Return whether a match is of a taken field, of one in it, or of one around it."""
-    ends = [one.path for one in (match.old, match.new) if one.version == node.version]
+    ends = [end.path for end in (match.old, match.new) if end.version == node.version]
     return any(_is_around(path, node.path) or _is_around(node.path, path) for path in ends)
 
 
@@ -320,15 +324,15 @@ def _is_rival(one: _Match, match: _Match, taken: Sequence[Node]) -> bool:
 
 def _is_taken(node: Node, taken: Sequence[Node]) -> bool:
     return any(
-        one.version == node.version
-        and (_is_around(node.path, one.path) or _is_around(one.path, node.path))
-        for one in taken
+        other.version == node.version
+        and (_is_around(node.path, other.path) or _is_around(other.path, node.path))
+        for other in taken
     )
 
 
 def _is_only(old: Node, new: Node, lost: Sequence[Node], fresh: Sequence[Node]) -> bool:
     """Return whether two fields are the only ones of their object, and of one type."""
-    beside = [[one for one in nodes if one.path[:-1] == old.path[:-1] and one.type == old.type]
+    beside = [[node for node in nodes if node.path[:-1] == old.path[:-1] and node.type == old.type]
               for nodes in (lost, fresh)]  # fmt: skip
     return beside == [[old], [new]] and _guess(old, new) == Guess()
 

@@ -193,7 +193,7 @@ class Record(Fn):
 
 def record(*parts: Part | tuple[Part, ...]) -> Record:
     """Convert an object field by field."""
-    flat = tuple(one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
+    flat = tuple(step for part in parts for step in (part if isinstance(part, tuple) else (part,)))
     for part in flat:
         if not hasattr(part, "up") or not hasattr(part, "down"):
             raise DeclarationError(

@@ -16,17 +16,17 @@ class FirstOf:
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
         """Write the first field that the newer version can express."""
-        for one in self.moves:
-            value = get(old, one.old)
-            converted = ABSENT if value is ABSENT else one.step.up(value)
+        for move in self.moves:
+            value = get(old, move.old)
+            converted = ABSENT if value is ABSENT else move.step.up(value)
             if converted is not ABSENT:
-                put(new, one.new, converted)
+                put(new, move.new, converted)
                 return
 
     def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
         """Write every field back."""
-        for one in self.moves:
-            one.down(new, old)
+        for move in self.moves:
+            move.down(new, old)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -269,8 +269,8 @@ class _Merge:
     def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
         return all(
             any(
-                isinstance(one, dict) and key in one and self._digests.of(one[key]) == digest
-                for one in (part.settled, part.value)
+                isinstance(side, dict) and key in side and self._digests.of(side[key]) == digest
+                for side in (part.settled, part.value)
             )
             for key, digest in was.items()
         )

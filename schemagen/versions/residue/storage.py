@@ -127,8 +127,8 @@ def entries_of(value: dict[str, JSON], version: Names) -> list[Entry]:
     """The residue of a version that an object carries, each kind about its own part only."""
     annotations = annotations_of(value)
     return [
-        *(one for one in _read(annotations.get(version.residue)) if not is_status(one)),
-        *(one for one in _read(annotations.get(version.status)) if is_status(one)),
+        *(entry for entry in _read(annotations.get(version.residue)) if not is_status(entry)),
+        *(entry for entry in _read(annotations.get(version.status)) if is_status(entry)),
     ]
 
 
@@ -155,7 +155,7 @@ def _read(text: JSON) -> Sequence[Entry]:
         return ()
     if not isinstance(entries, list) or len(entries) > MAX_ENTRIES:
         return ()
-    return [one for one in entries if isinstance(one, dict)]
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _inflated(text: str) -> str | bytes:

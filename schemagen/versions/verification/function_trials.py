@@ -60,7 +60,7 @@ def of_step(trial: Trial) -> list[Fault]:
         for gap in trial.gaps
         if not any(_depends(*sides[side], gap.path) for side in gap.sides)
     ]
-    return [Fault(one.place, one.message, one.line or trial.line) for one in found]
+    return [Fault(fault.place, fault.message, fault.line or trial.line) for fault in found]
 
 
 def of_conversion(conversion: registry.ConversionProtocol, old: Node, new: Node) -> list[Fault]:
@@ -183,7 +183,7 @@ def _misfit(target: Node, value: JSON, source: Node | None, *, is_mixed: bool) -
     if type(value) is list and items is not None:
         below = source.items if source is not None else None
         found = (_misfit(items, item, below, is_mixed=is_mixed) for item in value)
-        return next((one for one in found if one is not None), None)
+        return next((fault for fault in found if fault is not None), None)
     expected = schema_places.with_article(target.type)
     return (
         f"expected {expected} for {target.place}, got {schema_places.with_article(kind_of(value))}"

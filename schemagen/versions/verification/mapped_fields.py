@@ -79,10 +79,10 @@ def _is_looked_into(reach: tuple[Reach, Reach], old: Node, new: Node) -> bool:
 
 def _reach(reached: Iterable[Path], path: Path) -> Reach:
     found: Reach = "none"
-    for one in reached:
-        if one == path[: len(one)]:
+    for write in reached:
+        if write == path[: len(write)]:
             return "whole"
-        if path == one[: len(path)]:
+        if path == write[: len(path)]:
             found = "part"
     return found
 
@@ -137,9 +137,9 @@ def doubled(parts: Sequence[Alternatives], node: Node, side: Side) -> Iterator[F
 def _above(write: _Write, by_path: Mapping[Path, Sequence[_Write]]) -> Iterator[_Write]:
     """Return the links that write the field, or an enclosing object, before this one does."""
     for end in range(len(write.path)):
-        yield from (one for one in by_path.get(write.path[:end], ()) if _collide(write, one))
+        yield from (other for other in by_path.get(write.path[:end], ()) if _collide(write, other))
     before = itertools.takewhile(lambda one: one is not write, by_path[write.path])
-    yield from (one for one in before if _collide(write, one))
+    yield from (other for other in before if _collide(write, other))
 
 
 def _collide(one: _Write, other: _Write) -> bool:

@@ -190,7 +190,7 @@ class Walk:
         named = {*step.pairs.values()}
         for word in spot.old.schema.get("enum", ()):
             others = [one for one in spot.new.schema.get("enum", ()) if one not in named]
-            same = next((one for one in others if schema_places.same_word(word, one)), None)
+            same = next((other for other in others if schema_places.same_word(word, other)), None)
             if word not in step.pairs and same is not None:
                 self._fault(
                     spot.old,

@@ -62,7 +62,7 @@ def faults(
     """Return the errors of the conversion between two adjacent versions."""
     if older.conversion is None:
         return []
-    old, new = (schema_places.root(one.name, schema_of(one)) for one in (older, newer))
+    old, new = (schema_places.root(version.name, schema_of(version)) for version in (older, newer))
     walk = walked(older.conversion, old, new)
     found = walk.faults
     if not found and tries_functions:
@@ -73,13 +73,16 @@ def faults(
 def advice(api: registry.Api) -> list[str]:
     """Return a line for each possible improvement of an API's conversions."""
     return [
-        f"{kind.name} {older.name} <-> {newer.name}: {one}"
+        f"{kind.name} {older.name} <-> {newer.name}: {version}"
         for kind in api
         for older, newer in itertools.pairwise(kind.versions)
         if older.conversion is not None
-        for one in walked(
+        for version in walked(
             older.conversion,
-            *(schema_places.root(one.name, model_schema(one)) for one in (older, newer)),
+            *(
+                schema_places.root(version.name, model_schema(version))
+                for version in (older, newer)
+            ),
         ).advice
     ]
 
@@ -100,4 +103,4 @@ def _tried(
 
     if not isinstance(conversion, records.Conversion):
         return function_trials.of_conversion(conversion, old, new)
-    return [fault for one in walk.trials for fault in function_trials.of_step(one)]
+    return [fault for trial in walk.trials for fault in function_trials.of_step(trial)]

@@ -92,7 +92,7 @@ def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Sur
     return Surroundings(
         args=tuple(container.get("args") or ()),
         env=tuple(_variables(container.get("env") or ())),
-        env_secrets=tuple(one["secretRef"]["name"] for one in container.get("envFrom") or ()),
+        env_secrets=tuple(source["secretRef"]["name"] for source in container.get("envFrom") or ()),
         files=files,
         folders=tuple(folders),
         secret_folders=secret_folders,

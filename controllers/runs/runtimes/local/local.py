@@ -139,9 +139,9 @@ class Local(Runtime):
         variables = await self._variables(work.namespace, surroundings, place, shared)
         args = [
             container_environment.here(
-                container_environment.expanded(one, variables), str(place.workspace), shared
+                container_environment.expanded(arg, variables), str(place.workspace), shared
             )
-            for one in surroundings.args
+            for arg in surroundings.args
         ]
         try:
             await asyncio.to_thread(place.make, contents)

@@ -282,10 +282,10 @@ class WorkflowRuntime(Runtime):
 
         Another attempt of the run may succeed, unless a step excludes it.
         """
-        pieces = [seen.get(one) or await self._status_of(ref, one) for one in decision.failed]
-        failed = [one for one in pieces if one.stage is Stage.FAILED]
-        is_hopeless = any(not one.may_help_again for one in failed)
-        is_disruption = bool(failed) and all(one.is_disruption for one in failed)
+        pieces = [seen.get(step) or await self._status_of(ref, step) for step in decision.failed]
+        failed = [piece for piece in pieces if piece.stage is Stage.FAILED]
+        is_hopeless = any(not piece.may_help_again for piece in failed)
+        is_disruption = bool(failed) and all(piece.is_disruption for piece in failed)
         return Code.TERMINAL if is_hopeless else Code.RETRYABLE, is_disruption
 
     async def _status_of(self, ref: Ref, piece: Piece) -> Progress:

@@ -24,13 +24,15 @@ def merged(
 
     When a step runs again, its artifacts replace earlier ones of the same name.
     """
-    artifacts = {one["name"]: one for one in known.get("artifacts") or ()}
+    artifacts = {artifact["name"]: artifact for artifact in known.get("artifacts") or ()}
     missing = dict.fromkeys(known.get("missingArtifacts") or ())
     omitted = known.get("artifactsOmitted") or 0
     for piece, progress in seen.items():
         step = steps[piece.index]["name"]
-        named = ({**one, "name": _under(step, one["name"])} for one in progress.artifacts)
-        artifacts |= {one["name"]: one for one in named}
+        named = (
+            {**artifact, "name": _under(step, artifact["name"])} for artifact in progress.artifacts
+        )
+        artifacts |= {artifact["name"]: artifact for artifact in named}
         missing |= dict.fromkeys(_under(step, one) for one in progress.missing_artifacts)
         omitted += progress.artifacts_omitted
     order = {one["name"]: at for at, one in enumerate(steps)}
