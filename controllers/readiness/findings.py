@@ -127,7 +127,7 @@ def _conditions(
 ) -> Iterator[dict[str, JSON]]:
     yield _condition(Type.READY, _ready(report), seen, now)
     for name in report.types:
-        found = next((one for one in report.findings if one.type is name), None)
+        found = next((finding for finding in report.findings if finding.type is name), None)
         value = (
             ("False", _OTHERWISE[name], "")
             if found is None
@@ -154,7 +154,9 @@ def _condition(
 ) -> dict[str, JSON]:
     """Build a condition; its transition time is kept while its status is unchanged."""
     status, reason, message = value
-    known = next((one for one in seen.status.conditions if one.type == name), None)
+    known = next(
+        (condition for condition in seen.status.conditions if condition.type == name), None
+    )
     is_kept = known is not None and known.status == status
     since = known.last_transition_time if known is not None and is_kept else kube.time_text(now)
     return {

@@ -196,7 +196,7 @@ class Readiness:
             (kind, name): self._presence(kind, kube.Key(item.namespace, name))
             for kind, name in kinds.object_names(item.kind, spec)
         }
-        named = {(one.kind, one.name) for one in key_references(spec)}
+        named = {(reference.kind, reference.name) for reference in key_references(spec)}
         values = {
             (kind, name): await self._values.values(item.namespace, kind, name)
             for kind, name in sorted(named)

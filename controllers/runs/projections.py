@@ -167,7 +167,9 @@ class Observable(kube.Projection, frozen=True):
     @property
     def ready(self) -> Condition | None:
         """The Ready condition; None before the first one."""
-        return next((one for one in self.status.conditions if one.type == "Ready"), None)
+        return next(
+            (condition for condition in self.status.conditions if condition.type == "Ready"), None
+        )
 
     @property
     def is_unusable(self) -> bool:

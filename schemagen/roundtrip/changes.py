@@ -113,7 +113,7 @@ def _has_same_items(before: JSON, after: JSON, node: Node | None) -> bool:
     if not isinstance(before, list) or not isinstance(after, list):
         return True
     keys = tuple(node.list_keys)
-    olds, news = ([differences.item(one, keys) for one in items] for items in (before, after))
+    olds, news = ([differences.item(item, keys) for item in items] for items in (before, after))
     return (not keys or olds == news) and all(
         _has_same_items(old, new, node.items) for old, new in zip(before, after, strict=False)
     )

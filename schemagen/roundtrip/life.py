@@ -223,6 +223,6 @@ class Life:
         said = self._views.said(source, value)
         there = self._views.stepped(source, said, target)
         ways = (there, self._views.defaulted(target, there))
-        whole = [own_members(one) | {"metadata": one["metadata"]} for one in ways]
+        whole = [own_members(way) | {"metadata": way["metadata"]} for way in ways]
         back = {self._views.meaning(target, one, source) for one in whole}
         return back == {self._views.meaning(source, said, source)}

@@ -250,8 +250,9 @@ def _loss(name: str, case: Case, loss: Loss) -> Iterator[str]:
     yield f"  {loss.version} expected: {_json(loss.before)}"
     for version, said in loss.now.items():
         yield f"  {version} got: {_json(said)}"
-    for one in loss.differences:
-        yield f"  {differences.text(one.path)}: {_json(one.before)} became {_json(one.after)}"
+    for difference in loss.differences:
+        path, before = differences.text(difference.path), _json(difference.before)
+        yield f"  {path}: {before} became {_json(difference.after)}"
 
 
 def _json(value: JSON) -> str:

@@ -290,19 +290,19 @@ class _Step:
         sound = acceptance.Sound(self.target.model, plain)
         result = plain
         groups = EntryGroups(entries, entry_groups.max_attempts(plain, entries))
-        known = {id(one): canonical.dumps(one) for one in entries}
+        known = {id(entry): canonical.dumps(entry) for entry in entries}
         for group in groups:
             tried = {known.get(id(one)) or canonical.dumps(one) for one in group}
             others = {
-                residue_entries.part_of(one) for one in entries if known[id(one)] not in tried
+                residue_entries.part_of(entry) for entry in entries if known[id(entry)] not in tried
             }
-            for found in restoration.placements(_round_trip_part(result), group, node, settled):
-                merged = self._bare(_merged(result, found.value))
+            for placement in restoration.placements(_round_trip_part(result), group, node, settled):
+                merged = self._bare(_merged(result, placement.value))
                 candidate = schema_coverage.root_fit(self.target.model)(merged)
                 if candidate == result:
                     break
-                edited = found.edited | others
-                if meaning.is_of(candidate) and sound.holds(candidate, edited, found.exact):
+                edited = placement.edited | others
+                if meaning.is_of(candidate) and sound.holds(candidate, edited, placement.exact):
                     result, sound = candidate, acceptance.Sound(self.target.model, candidate)
                     break
             else:

@@ -103,7 +103,7 @@ def _of_url(kind: str, url: str) -> Connection:
         raise UndescribedError("expected a URL in the Secret, got an invalid one") from error
     schemes = _SCHEMES[kind]
     if parts.scheme not in schemes or not parts.hostname:
-        expected = " or ".join(f"{one}://" for one in schemes)
+        expected = " or ".join(f"{scheme}://" for scheme in schemes)
         shown = quoted(parts.scheme) if "://" in url else "no scheme"
         raise UndescribedError(f"expected {expected} and a host in the Secret, got {shown}")
     options = dict(urllib.parse.parse_qsl(parts.query))

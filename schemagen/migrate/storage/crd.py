@@ -86,8 +86,8 @@ def stored_as(definition: JSON, version: str) -> JSON:
 def unserved(definition: JSON, versions: Collection[str]) -> JSON:
     """Return a CRD that no longer serves some versions."""
     edited = copy.deepcopy(definition)
-    for one in edited["spec"]["versions"]:
-        one["served"] = one.get("served", False) and one["name"] not in versions
+    for version in edited["spec"]["versions"]:
+        version["served"] = version.get("served", False) and version["name"] not in versions
     return edited
 
 
@@ -95,7 +95,7 @@ def without(definition: JSON, versions: Collection[str]) -> JSON:
     """Return a CRD without some versions."""
     edited = copy.deepcopy(definition)
     spec = edited["spec"]
-    spec["versions"] = [one for one in spec["versions"] if one["name"] not in versions]
+    spec["versions"] = [version for version in spec["versions"] if version["name"] not in versions]
     return edited
 
 

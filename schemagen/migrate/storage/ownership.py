@@ -90,11 +90,11 @@ def _places(value: JSON, entry: JSON, known: Renames | None) -> tuple[set[Path],
     left = missing & known.left
     tops = {path[0] for path in left}
     rivals, added = [], {path for path in known.added if path[0] in tops}
-    for one in value["metadata"]["managedFields"]:
-        if one.get("apiVersion") == entry["apiVersion"]:
-            rivals.append(_paths(one))
+    for other in value["metadata"]["managedFields"]:
+        if other.get("apiVersion") == entry["apiVersion"]:
+            rivals.append(_paths(other))
         else:
-            added -= _paths(one)
+            added -= _paths(other)
     if not left or not added:
         return places, set()
     # If no other manager has had any field without a place, the new ones come from this one's.

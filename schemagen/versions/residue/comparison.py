@@ -23,9 +23,11 @@ def agrees(found: JSON, others: Sequence[JSON], node: Node) -> bool:
         return _agree_by_item(found, others, node, node.items)
     if not isinstance(found, dict) or not (node.fields or node.values is not None):
         return False
-    others = [one for one in others if isinstance(one, dict)]
+    others = [other for other in others if isinstance(other, dict)]
     return bool(others) and all(
-        agrees(found.get(key, ABSENT), [one.get(key, ABSENT) for one in others], node.child(key))
+        agrees(
+            found.get(key, ABSENT), [other.get(key, ABSENT) for other in others], node.child(key)
+        )
         for key in set[str]().union(found, *others)
     )
 
@@ -36,9 +38,9 @@ def _agree_by_item(found: list[JSON], others: Sequence[JSON], node: Node, items:
         names = list_items.names_of(found, keys, node)
         if names is not None:
             same = [
-                one
-                for one in others
-                if isinstance(one, list) and list_items.names_of(one, keys, node) == names
+                other
+                for other in others
+                if isinstance(other, list) and list_items.names_of(other, keys, node) == names
             ]
             return bool(same) and all(
                 agrees(item, rest, items) for item, *rest in zip(found, *same, strict=True)
