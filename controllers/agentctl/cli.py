@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from controllers.agentctl import options
 from controllers.agentctl.archive import commands as archive
+from controllers.agentctl.audit import commands as audit
 from controllers.agentctl.certs import commands as certs
 from controllers.agentctl.controller import commands as controller
 from controllers.agentctl.diagnose import commands as diagnosis
@@ -118,6 +119,7 @@ app.command()(diagnosis.diagnose)
 app.command()(control_plane.status)
 app.add_typer(run.app, name="run")
 app.add_typer(archive.app, name="archive")
+app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")
 
 

@@ -6,6 +6,7 @@ draws the same.
 
 import base64
 import dataclasses
+import datetime as dt
 import io
 import json
 import pathlib
@@ -15,6 +16,7 @@ import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from controllers.audit import records
 from tests.support.forked_commands import Commands, Outcome, Program
 
 MODULE: Final = """\
@@ -210,6 +212,12 @@ ignore: [cel, boolean]
 suppress:
 - {rule: default-required, crd: "widgets.*", version: v1, path: spec.*, reason: published}
 """
+AUDIT: Final = records.line(
+    records.Entry(what=records.What.LOG, decision=records.Decision.OPENED, who="agents-audit"),
+    records.Position("0" * 32),
+    time=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    replica="a",
+)[0].decode()
 FILES: Final = {
     "m.py": MODULE,
     "crd.yaml": CRD,
@@ -222,6 +230,7 @@ FILES: Final = {
     "settings.yaml": SETTINGS,
     "kubeconfig": KUBECONFIG,
     "agent-runner.json": RUN,
+    "audit.jsonl": AUDIT,
 }
 
 CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
@@ -270,6 +279,7 @@ CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
     ("agentctl", ("controller", "--kubeconfig", "kubeconfig", "--settings", "settings.yaml")),
     ("devcluster", ("where",)),
     ("runner", ("agent-runner.json",)),
+    ("agentctl", ("audit", "verify", "audit.jsonl")),
 )
 
 # What a server says once it serves.
