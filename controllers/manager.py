@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from controllers import kube, ledger
+from controllers.audit import log as audit_log
 from controllers.readiness.reconciler import Readiness
-from controllers.runs import naming
+from controllers.runs import decisions, naming
 from controllers.runs.caches import Caches
 from controllers.runs.metrics import Metrics
 from controllers.runs.planner import observation
@@ -53,6 +54,7 @@ class Options:
         secrets: Patterns of NAMESPACE/NAME of the Secrets that this controller may read.
         endpoints: Non-public CIDRs, addresses and hosts that users may have called.
         ingests: Whether issues are ingested, by work of ``Manager.while_leading`` and others.
+        audit: Records decisions about runs.
     """
 
     home: str = "agents"
@@ -69,6 +71,7 @@ class Options:
     secrets: Sequence[str] = ()
     endpoints: Sequence[str] = ()
     ingests: bool = False
+    audit: audit_log.Record = audit_log.nothing
 
 
 LEDGER: Final = "run-ledger"
@@ -211,6 +214,7 @@ class Manager:
             sleep=self._sleep,
             weights=self._options.weights,
             on_slots=self.metrics.admitted,
+            on_admitted=lambda candidate: self._options.audit(decisions.admitted(candidate)),
         )
         async with kube.Recorder(
             self._client, naming.MANAGER, self._identity, clock=self._monotonic, now=self._now
@@ -227,6 +231,7 @@ class Manager:
                 settings=self._options.settings,
                 now=self._now,
                 rng=self._rng,
+                audit=self._options.audit,
             )
             readiness = Readiness(
                 self._client,
@@ -290,6 +295,7 @@ class Manager:
             now=self._now,
             sleep=self._sleep,
             rng=self._rng,
+            on_deleted=lambda run, why: self._options.audit(decisions.deleted(run, why)),
         )
 
     async def _reap(self, allocator: SlotAllocator, reconciler: Reconciler, reaper: Reaper) -> None:

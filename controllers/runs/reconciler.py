@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from controllers import kube, ledger
-from controllers.runs import naming, projections, run_status
+from controllers.audit import log as audit_log
+from controllers.runs import decisions, naming, projections, run_status
 from controllers.runs.api_constants import ENDED, IN_FLIGHT, Reason
 from controllers.runs.caches import Caches
 from controllers.runs.planner import observation, pending, planner
@@ -55,10 +56,12 @@ class _Memory:
 
     Attributes:
         ref: Of work outside the cluster, as last returned by its runtime.
+        cancelled: Number of the attempt whose work was asked to stop.
     """
 
     claim: Claim = dataclasses.field(default_factory=Claim)
     ref: Ref | None = None
+    cancelled: int = 0
 
 
 class Reconciler:
@@ -76,6 +79,7 @@ class Reconciler:
         settings: Returns the operator's current settings.
         now: Aware UTC time.
         rng: A random number from 0 to 1.
+        audit: Records decisions.
     """
 
     def __init__(
@@ -92,7 +96,9 @@ class Reconciler:
         settings: Callable[[], Settings] = Settings,
         now: Callable[[], dt.datetime] = kube.utc_now,
         rng: Callable[[], float] = random.random,
+        audit: audit_log.Record = audit_log.nothing,
     ) -> None:
+        self._audit = audit
         self._client, self._caches, self._runtimes = client, caches, runtimes
         self._writer = kube.Writer(client, naming.MANAGER)
         self._statuses = StatusWriter(client, caches, recorder, leads=leads, now=now)
@@ -257,11 +263,19 @@ class Reconciler:
                     if not run.metadata.deletion_timestamp:
                         raise
                     return dataclasses.replace(seen, unreachable=fault)
+                self._note_cancelled(run, ref)
                 return await self._with_progress(runtime, seen)
             case Action.FREE:
                 return self._freed(seen)
             case _:
                 raise ValueError(action)
+
+    def _note_cancelled(self, run: projections.Run, ref: Ref) -> None:
+        """Record that an attempt was asked to stop, once: runtimes may be asked again."""
+        memory, attempt = self._memories[run.metadata.uid], observation.attempt(run)
+        if memory.cancelled != attempt:
+            memory.cancelled = attempt
+            self._audit(decisions.cancelled(run, ref, attempt))
 
     def _freed(self, seen: Observed) -> Observed:
         """Free the slot; if the work could still start, the reaper frees it later."""
@@ -311,6 +325,9 @@ class Reconciler:
         if status is not None:
             self._check()
             await self._statuses.write(run, status)
+            entry = decisions.recorded(run, plan.state)
+            if entry is not None:
+                self._audit(entry)
             if plan.state.phase in ENDED:
                 self._on_end(plan.state.phase, run.spec.runtime.type)
             for event in plan.events:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Final
 
 from controllers import kube
+from controllers.audit import log as audit_log
 from controllers.kube import JSON
-from controllers.sources import mapping, replay
+from controllers.sources import decisions, mapping, replay
 from controllers.sources.api_constants import MANAGER, ORPHANED, SPECS, Ending, Skip
 from controllers.sources.issues import Observation
 from controllers.sources.source_view import Source
@@ -45,6 +46,7 @@ class Applier:
         now: Aware UTC time.
         clock: Monotonic seconds.
         on_applied: Called with each result.
+        audit: Records what was written.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class Applier:
         now: Callable[[], dt.datetime] = kube.utc_now,
         clock: Callable[[], float] = time.monotonic,
         on_applied: Callable[[Result], None] = lambda _: None,
+        audit: audit_log.Record = audit_log.nothing,
     ) -> None:
         self._client, self._source_of, self._now = client, source_of, now
-        self._on_applied = on_applied
+        self._on_applied, self._audit = on_applied, audit
         self._waiting: dict[tuple[kube.Key, str], list[_Waiting]] = {}
         self._queue: kube.Queue[tuple[kube.Key, str]] = kube.Queue(clock=clock)
 
@@ -149,6 +152,7 @@ class Applier:
             stored = known
         else:
             stored = await self._write(body, known)
+            self._audit(decisions.applied(stored, known, observation, ending))
         await self._write_status(stored, version.time_text, ending)
         return ending
 

@@ -103,11 +103,13 @@ class Observation:
         issue: Its state at that time.
         rank: How it was seen.
         ending: Why it can no longer be followed, if so.
+        delivery: Identifier of the delivery, as its sender says; empty if it was read.
     """
 
     issue: Issue
     rank: Rank
     ending: Ending | None = None
+    delivery: str = ""
 
     @property
     def version(self) -> Version:

@@ -13,6 +13,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 
 from controllers import kube
+from controllers.audit import log as audit_log
 from controllers.sources import mapping
 from controllers.sources.api_constants import SOURCES
 from controllers.sources.applier import Applier
@@ -38,6 +39,7 @@ class Service:
         github_api: Base URL of GitHub's REST API.
         rate: Deliveries of a source.
         answer_seconds: From the end of a delivery to its answer.
+        audit: Records deliveries and what they changed.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Service:
         github_api: str = github_reader.PUBLIC_API,
         rate: kube.Rate = endpoint.RATE,
         answer_seconds: float = endpoint.ANSWER_SECONDS,
+        audit: audit_log.Record = audit_log.nothing,
     ) -> None:
+        self._audit = audit
         self._client, self._rate, self._answer_seconds = client, rate, answer_seconds
         self.sources: kube.Store[Source] = kube.Store()
         self._reflector = kube.Reflector(
@@ -62,7 +66,9 @@ class Service:
             selection=kube.Selection(namespace=namespace),
         )
         self._metrics = Metrics(registry)
-        self._applier = Applier(client, self.sources.get, on_applied=self._metrics.observed)
+        self._applier = Applier(
+            client, self.sources.get, on_applied=self._metrics.observed, audit=audit
+        )
         self._spool = None if spool is None else Spool(spool)
         self._tasks: list[asyncio.Task[None]] = []
         self._github_api = github_api
@@ -103,6 +109,7 @@ class Service:
                 spool=self._spool,
                 rate=self._rate,
                 answer_seconds=self._answer_seconds,
+                audit=self._audit,
             )
             self._metrics.follow(
                 self._applier.__len__, lambda: 0 if self._spool is None else self._spool.size

@@ -8,6 +8,7 @@ from typing import Any
 
 import crds
 from controllers import kube, ledger, manager
+from controllers.audit.records import Entry
 from controllers.kube import testing
 from controllers.runs import naming, projections
 from controllers.runs.runtimes.jobs import job
@@ -24,6 +25,8 @@ class World:
     server: testing.ApiServer
     client: kube.Client
     place: run_platform.Place
+    entries: list[Entry] = dataclasses.field(default_factory=list)
+    """Of the audit log."""
 
     def manager(self, name: str = "a", **limits: int) -> manager.Manager:
         """A replica of the controller."""
@@ -38,7 +41,11 @@ class World:
             name,
             runtimes,
             manager.Options(
-                home=HOME, limits=ledger.Limits(**limits), settings=lambda: run_platform.SETTINGS
+                home=HOME,
+                limits=ledger.Limits(**limits),
+                settings=lambda: run_platform.SETTINGS,
+                no_archive=True,
+                audit=self.entries.append,
             ),
             now=clock.now,
             rng=lambda: 0.5,
@@ -234,3 +241,60 @@ async def test_failed_writes_and_dropped_watches_cost_no_run() -> None:
         await w.until_free()
         assert [3, 3] == [fault.taken for fault in faults]
         assert 1 == len(await w.place.jobs("fix"))
+
+
+def decisions(w: World) -> list[tuple[str, str, str, int]]:
+    return [(each.decision.value, each.reason, each.phase, each.attempt) for each in w.entries]
+
+
+@testing.virtual_time
+async def test_decisions_about_a_run_are_recorded_until_its_deletion() -> None:
+    async with world() as w, running(w.manager().run(), w.run_jobs()):
+        created = await w.place.run("fix", retention={"ttl": "60s"})
+        await w.place.until("fix")
+        (job_,) = await w.place.jobs("fix")
+
+        await testing.settle(lambda: w.entries[-1].decision == "deleted", within_seconds=10**5)
+
+        assert [
+            ("admitted", "", "", 1),
+            ("started", "Submitted", "", 1),
+            ("ended", "Completed", "Succeeded", 1),
+            ("deleted", "Age", "", 0),
+        ] == decisions(w)
+        metadata, of_job = created["metadata"], job_["metadata"]
+        expected = ("AgentRun", TEAM, "fix", metadata["uid"])
+        assert {expected} == {each.object for each in w.entries}
+        assert ("Job", TEAM, of_job["name"], of_job["uid"]) == w.entries[1].work
+
+
+@testing.virtual_time
+async def test_a_cancellation_is_recorded_once_with_its_reason() -> None:
+    async with world() as w, running(w.manager().run(), w.run_jobs(seconds=10**5)):
+        await w.place.run("fix")
+        await w.place.until("fix", "Running")
+        await w.place.change("fix", cancel=True)
+
+        await w.place.until("fix")
+
+        assert [
+            ("cancelled", "CancelRequested", "", 1),
+            ("ended", "CancelRequested", "Cancelled", 1),
+        ] == decisions(w)[2:]
+
+
+@testing.virtual_time
+async def test_a_retry_is_recorded_with_the_reason_of_the_failure() -> None:
+    async with world() as w, running(w.manager().run(), w.run_jobs("Failed")):
+        await w.place.agent("again", runDefaults={"retry": {"limit": 1}})
+        await w.place.run("fix", agentRef={"name": "again"})
+
+        await testing.settle(lambda: len(w.entries) == 5)
+
+        assert [
+            ("admitted", "", "", 1),
+            ("started", "Submitted", "", 1),
+            ("retried", "PodDeleted", "", 1),
+            ("admitted", "", "", 2),
+            ("started", "Submitted", "", 2),
+        ] == decisions(w)

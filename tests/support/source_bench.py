@@ -13,6 +13,7 @@ import orjson
 import prometheus_client
 
 from controllers import kube
+from controllers.audit.records import Entry
 from controllers.kube import testing
 from controllers.sources.api_constants import SOURCES, SPECS
 from controllers.sources.payloads import signatures
@@ -64,6 +65,8 @@ class Bench(Replica):
     """A replica on an API server in process."""
 
     server: testing.ApiServer = dataclasses.field(kw_only=True)
+    entries: list[Entry] = dataclasses.field(default_factory=list, kw_only=True)
+    """Of the audit log."""
 
     def specs(self) -> list[kube.JSON]:
         """The ImplementationSpecs."""
@@ -144,8 +147,16 @@ async def serving(
     """A replica on an API server in process."""
     registry = prometheus_client.CollectorRegistry()
     async with server.client() as client, aiohttp.ClientSession() as session:
-        service = Service(client, registry, spool=spool, answer_seconds=answer_seconds, rate=rate)
-        bench = Bench("team", client, session, service, registry, server=server)
+        entries: list[Entry] = []
+        service = Service(
+            client,
+            registry,
+            spool=spool,
+            answer_seconds=answer_seconds,
+            rate=rate,
+            audit=entries.append,
+        )
+        bench = Bench("team", client, session, service, registry, server=server, entries=entries)
         async with service.serving("127.0.0.1", 0) as bench.url:
             await bench.settled()
             yield bench

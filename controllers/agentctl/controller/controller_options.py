@@ -122,6 +122,14 @@ class ControllerOptions:
             "\\[default: they are applied before they are answered]"
         ),
     ] = None
+    audit: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|-|URL",
+            help="Audit log of deliveries and runs: a file of this replica, - for standard output, "
+            "or an http(s) URL. \\[default: none]",
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="Log level.")
     ] = "info"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import pathlib
 import signal
@@ -19,6 +20,10 @@ from controllers.agentctl.controller import checked_options, runtimes
 from controllers.agentctl.controller.controller_options import ControllerOptions
 from controllers.agentctl.controller.operator_settings import SettingsFile
 from controllers.agentctl.exits import CommandError, Exit
+from controllers.audit import log as audit_log
+from controllers.audit.metrics import Metrics as AuditMetrics
+from controllers.audit.sinks import destinations
+from controllers.audit.sinks.base import SinkError
 from controllers.process import health_endpoints, json_log, log_writer, setup
 from controllers.runs import naming
 from controllers.runs.caches import Caches
@@ -99,6 +104,9 @@ async def _replica(
             made.extend(runtimes.build_runtimes(client, caches, wake, chosen))
             return made
 
+        audit = _audit_log(given, identity)
+        record = audit_log.nothing if audit is None else audit.record
+        options = dataclasses.replace(options, audit=record)
         replica = manager.Manager(client, identity, make, options)
         replica.metrics.reload_failures(lambda: operator.failures)
         sources = service.Service(
@@ -107,6 +115,7 @@ async def _replica(
             namespace=options.namespace,
             spool=given.spool,
             github_api=given.github_api,
+            audit=record,
         )
 
         if given.sources_port is not None:
@@ -117,6 +126,7 @@ async def _replica(
             return "; ".join(filter(None, problems))
 
         async with contextlib.AsyncExitStack() as stack:
+            await _open_audit(stack, audit, replica)
             await stack.enter_async_context(runtimes.maintain_runtimes(made))
             await stack.enter_async_context(_ready(replica, identity, given, problem))
             await _receive(stack, sources, given)
@@ -125,6 +135,29 @@ async def _replica(
                 return await _work(replica, stopped)
             finally:
                 following.cancel()
+
+
+def _audit_log(given: ControllerOptions, identity: str) -> audit_log.AuditLog | None:
+    """Return the audit log; None if there is none."""
+    if not given.audit:
+        return None
+    try:
+        return audit_log.AuditLog(destinations.sink(given.audit), identity)
+    except ValueError as error:
+        raise CommandError(f"{error} (--audit)") from error
+
+
+async def _open_audit(
+    stack: contextlib.AsyncExitStack, audit: audit_log.AuditLog | None, replica: manager.Manager
+) -> None:
+    """Write the audit log until the stack is closed."""
+    if audit is None:
+        return
+    try:
+        await stack.enter_async_context(audit)
+    except SinkError as error:
+        raise CommandError(f"{error} (--audit)") from error
+    replica.metrics.registry.register(AuditMetrics(audit))
 
 
 @contextlib.asynccontextmanager
@@ -139,7 +172,8 @@ async def _ready(
         setup.collect_less_garbage()
         setup.standard_error().flush()
         # Supervisors wait for this line.
-        session.show(f"following namespace {given.namespace} as {identity}")
+        show = session.say if given.audit == destinations.STANDARD_OUTPUT else session.show
+        show(f"following namespace {given.namespace} as {identity}")
 
     following = asyncio.create_task(follow())
 

@@ -24,7 +24,7 @@ from controllers.runs import naming, projections
 from controllers.runs.api_constants import ENDED
 from controllers.runs.retention import retention_policy
 from controllers.runs.retention.archive import Archive, ArchiveError
-from controllers.runs.retention.retention_policy import Chosen, Ended, Limits
+from controllers.runs.retention.retention_policy import Chosen, Ended, Excess, Limits
 
 ROUND_SECONDS: Final = 3600.0
 # After a start, the controller has more urgent requests.
@@ -97,6 +97,7 @@ class RetentionController:
         now: Aware UTC time.
         sleep: Waits for seconds.
         rng: A random number from 0 to 1.
+        on_deleted: Called with each deleted run, and why it was.
     """
 
     def __init__(
@@ -110,7 +111,9 @@ class RetentionController:
         now: Callable[[], dt.datetime] = kube.utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: Callable[[], float] = random.random,
+        on_deleted: Callable[[kube.JSON, Excess], None] = lambda _, __: None,
     ) -> None:
+        self._on_deleted = on_deleted
         self._client, self._archive, self._namespace = client, archive, namespace
         self._limits = limits or Limits()
         self._may_delete = archive is not None or no_archive
@@ -208,7 +211,10 @@ class RetentionController:
         if self._archive is not None and runs:
             await asyncio.to_thread(self._archive.append, runs)
             tally["archived"] += len(runs)
-        outcomes = await asyncio.gather(*(self._delete(run, tally) for run in runs))
+        why = {candidate.run.uid: candidate.why for candidate in batch}
+        outcomes = await asyncio.gather(
+            *(self._delete(run, why[run["metadata"]["uid"]], tally) for run in runs)
+        )
         _raise_if_unreachable(outcomes, tally)
 
     async def _current(
@@ -233,7 +239,7 @@ class RetentionController:
         return whole
 
     async def _delete(
-        self, whole: kube.JSON, tally: collections.Counter[str]
+        self, whole: kube.JSON, why: Excess, tally: collections.Counter[str]
     ) -> kube.KubeError | None:
         metadata = whole["metadata"]
         name, namespace = metadata["name"], metadata["namespace"]
@@ -248,6 +254,7 @@ class RetentionController:
                     propagation="Background",
                 )
             tally["deleted"] += 1
+            self._on_deleted(whole, why)
             if left.get("kind") == projections.RUNS.kind:
                 await self._release(projections.of(retention_policy.Run, left))
         except kube.NotFoundError:

@@ -49,6 +49,7 @@ class SlotAllocator:
         sleep: Waits for seconds.
         weights: Of namespaces.
         on_slots: Called with the number of held slots after each write.
+        on_admitted: Called with each run that got a slot.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class SlotAllocator:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         weights: Mapping[str, float] | None = None,
         on_slots: Callable[[int], None] = lambda _: None,
+        on_admitted: Callable[[ledger.Candidate], None] = lambda _: None,
     ) -> None:
         self._book, self._limits, self._survey, self._wake = book, limits, survey, wake
         self._epoch, self._now, self._sleep, self._weights = epoch, now, sleep, weights or {}
-        self._on_slots = on_slots
+        self._on_slots, self._on_admitted = on_slots, on_admitted
         self._known = ledger.Ledger()
         self._waiting: dict[ledger.Uid, ledger.Candidate] = {}
         self._freed: dict[ledger.Uid, int] = {}
@@ -194,6 +196,7 @@ class SlotAllocator:
             has_slot = slot is not None and slot.attempt == candidate.attempt
             if has_slot:  # also if it withdrew meanwhile and has to free it
                 self.withdraw(candidate.uid)
+                self._on_admitted(candidate)
             is_waiting = candidate.uid in self._waiting
             if has_slot or (
                 is_waiting and self._has_news(candidate.uid, blocked.get(candidate.uid), now)

@@ -1,5 +1,6 @@
 """A verified request of a tracker, to what it shows or why it is refused. Pure."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
@@ -35,6 +36,19 @@ def verified(
     Raises:
         texts.UnreadableError: It is not what the tracker documents.
     """
+    shown = _shown(provider, headers, body, now, window)
+    if not isinstance(shown, Observation):
+        return shown
+    return dataclasses.replace(shown, delivery=delivery_id(provider, headers))
+
+
+def _shown(
+    provider: Provider,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: dt.datetime,
+    window: dt.timedelta,
+) -> Observation | Skip | Refusal:
     if provider is Provider.LINEAR:
         return linear_issues.observation(body, now, window)
     event = headers.get(github_issues.EVENT_HEADER)

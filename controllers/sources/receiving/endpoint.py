@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
@@ -15,8 +16,10 @@ from typing import Final
 from aiohttp import web
 
 from controllers import kube
+from controllers.audit import log as audit_log
 from controllers.kube.http.limiter import Bucket
 from controllers.process import addresses
+from controllers.sources import decisions
 from controllers.sources.api_constants import Provider, Refusal, Skip
 from controllers.sources.applier import Applier
 from controllers.sources.issues import Observation
@@ -47,6 +50,7 @@ ANSWER_SECONDS: Final = 0.24
 RATE: Final = kube.Rate(qps=1000.0, burst=2000)
 """Deliveries of a source, before they are verified."""
 
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _HEADERS: Final = (
     github_issues.EVENT_HEADER,
     github_issues.DELIVERY_HEADER,
@@ -80,6 +84,7 @@ class Endpoint:
         answer_seconds: From the end of a body to the answer.
         now: Aware UTC time.
         clock: Monotonic seconds.
+        audit: Records what was answered.
 
     Attributes:
         is_open: Whether sources are known, and the spool is recovered.
@@ -97,7 +102,9 @@ class Endpoint:
         answer_seconds: float = ANSWER_SECONDS,
         now: Callable[[], dt.datetime] = kube.utc_now,
         clock: Callable[[], float] = time.monotonic,
+        audit: audit_log.Record = audit_log.nothing,
     ) -> None:
+        self._audit = audit
         self._source_of, self._secrets = source_of, secrets
         self._applier, self._metrics, self._spool = applier, metrics, spool
         self._rate, self._now, self._clock = rate, now, clock
@@ -132,22 +139,24 @@ class Endpoint:
     async def handle(self, request: web.Request) -> web.Response:
         """Answer a request."""
         started = self._clock()
-        refusal = await self._receive(request)
-        if refusal is None:
-            self._metrics.accepted()
-            response = web.Response(status=202)
-        else:
-            self._metrics.refused(refusal)
-            response = web.Response(status=_STATUSES.get(refusal, 401))
+        key = kube.Key(request.match_info["namespace"], request.match_info["name"])
+        source = self._source_of(key) if self.is_open else None
+        outcome = await self._receive(source, request)
+        if isinstance(outcome, Refusal):
+            self._metrics.refused(outcome)
+            response = web.Response(status=_STATUSES.get(outcome, 401))
             if not request.content.is_eof():
                 response.force_close()  # what is left of the body is not read
+        else:
+            self._metrics.accepted()
+            response = web.Response(status=202)
+        delivery_id = deliveries.delivery_id(source.provider, request.headers) if source else ""
+        self._audit(decisions.delivery(source, outcome, delivery_id, _trace(request.headers)))
         self._metrics.answered(self._clock() - started)
         return response
 
-    async def _receive(self, request: web.Request) -> Refusal | None:
-        """Receive a delivery; return why it is refused."""
-        key = kube.Key(request.match_info["namespace"], request.match_info["name"])
-        source = self._source_of(key) if self.is_open else None
+    async def _receive(self, source: Source | None, request: web.Request) -> Refusal | Skip | None:
+        """Receive a delivery; return why it is refused, or changes nothing."""
         refusal = self._refusal_of_head(source, request)
         if source is None or refusal is not None:
             return refusal
@@ -176,8 +185,8 @@ class Endpoint:
 
     async def _take(
         self, source: Source, headers: Mapping[str, str], body: bytes
-    ) -> Refusal | None:
-        """Verify a delivery and make it durable; return why it is refused."""
+    ) -> Refusal | Skip | None:
+        """Verify a delivery and make it durable; return why it is refused, or changes nothing."""
         refusal = await self._signature_refusal(source, headers, body)
         if refusal is not None:
             return refusal
@@ -195,7 +204,7 @@ class Endpoint:
             shown = Skip.DUPLICATE
         if isinstance(shown, Skip):
             self._metrics.observed(shown)
-            return None
+            return shown
         record = Record(
             source.metadata.namespace,
             source.metadata.name,
@@ -299,6 +308,12 @@ def _headers(request: web.Request) -> dict[str, str]:
         lower = name.lower()
         joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
     return joined
+
+
+def _trace(headers: Mapping[str, str]) -> str:
+    """Return the identifier of a request's trace (W3C Trace Context); empty without one."""
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return found[1] if found is not None else ""
 
 
 def _signature(provider: Provider, headers: Mapping[str, str]) -> str:

@@ -234,3 +234,50 @@ async def test_replicas_converge_on_the_newest_state_of_each_issue(
 
     assert [{401}] * len(deliveries) == refused
     assert issues == len(one.specs())
+
+
+async def test_what_is_decided_about_deliveries_is_recorded_without_texts(bench: Bench) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    traced = {"X_GitHub_Delivery": "first", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    await bench.deliver(issue(), **traced)
+    await testing.settle(lambda: len(bench.entries) == 2)
+    await bench.deliver(issue(), **traced)
+    await bench.deliver(issue(), X_GitHub_Delivery="forged", X_Hub_Signature_256="sha256=zz")
+    await bench.deliver(issue(seconds=1, action="deleted"), X_GitHub_Delivery="last")
+    await testing.settle(lambda: len(bench.entries) == 6)
+
+    (spec,) = bench.specs()
+    name, uid = spec["metadata"]["name"], spec["metadata"]["uid"]
+    source = (await bench.client.get(SOURCES, "issues", namespace="team"))["metadata"]["uid"]
+    of_source = ("ImplementationSource", "team", "issues", source)
+    of_spec = ("ImplementationSpec", "team", name, uid)
+    shown = [
+        (each.decision.value, each.who, each.reason, each.object, each.delivery)
+        for each in bench.entries
+    ]
+    assert [
+        *sorted(
+            [
+                ("accepted", "GitHub", "", of_source, "first"),
+                ("created", "agents-sources", "delivered", of_spec, "first"),
+            ]
+        ),
+        ("repeated", "GitHub", "duplicate", of_source, "first"),
+        ("refused", "unverified", "malformed_signature", of_source, "forged"),
+        *sorted(
+            [
+                ("accepted", "GitHub", "", of_source, "last"),
+                ("orphaned", "agents-sources", "Deleted", of_spec, "last"),
+            ]
+        ),
+    ] == [*sorted(shown[:2]), *shown[2:4], *sorted(shown[4:])]
+    assert {trace, ""} == {each.trace for each in bench.entries}
+    assert "A body" not in repr(bench.entries)
+
+
+async def test_a_source_that_does_not_exist_is_not_named_in_the_audit_log(bench: Bench) -> None:
+    async with bench.session.post(f"{bench.url}/v1/sources/team/a-secret") as response:
+        assert 404 == response.status
+
+    (entry,) = bench.entries
+    assert ("refused", "unknown_source", None) == (entry.decision, entry.reason, entry.object)
