@@ -263,6 +263,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"image": {"repository": ""}}, "at '/image/repository': minLength"),
     ({"certificates": {"mode": "OwnSecret"}}, "certificates.secretName: expected the name"),
     ({"controller": {"retention": {"mode": "Archive"}}}, "controller.retention.claim: expected"),
+    ({"controller": {"audit": {"mode": "File"}}}, "controller.audit.claim: expected"),
     (
         {"controller": {"sources": {"enabled": True, "ingress": {"enabled": True}}}},
         "controller.sources.ingress.host: expected the host name",

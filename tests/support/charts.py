@@ -49,6 +49,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "controller": {
             "replicas": 3,
             "retention": {"mode": "Archive", "claim": "archive"},
+            "audit": {"mode": "File", "claim": "audit"},
             "sources": {
                 "enabled": True,
                 "ingress": {
@@ -95,13 +96,14 @@ VALUES: dict[str, dict[str, Any]] = {
         "controller": {
             "limits": {"namespace": 1_000_000, "agent": 2_500_000},
             "retention": {"mode": "Archive", "claim": "10"},
+            "audit": {"mode": "File", "claim": "10"},
             "temporal": "a'b\"c:7233",
         },
         "certificates": {"mode": "OwnSecret", "secretName": "1e3"},
         "priorityClass": {"name": "0x10", "create": True},
     },
     "one replica": {
-        "controller": {"replicas": 1, "retention": {"mode": "Delete"}},
+        "controller": {"replicas": 1, "retention": {"mode": "Delete"}, "audit": {"mode": "Stdout"}},
         "webhook": {"replicas": 1},
     },
 }

@@ -142,6 +142,21 @@ class Retention(Values):
     )
 
 
+class Audit(Values):
+    """The audit log."""
+
+    mode: Literal["None", "Stdout", "File"] = Field(
+        default="None",
+        description="Audit log of deliveries and runs (docs/audit.md): none, on standard output, "
+        "or in a file of each pod in a volume.",
+    )
+    claim: Name = Field(
+        default="",
+        description="PersistentVolumeClaim of the files, for mode File. With several replicas it "
+        "has to be ReadWriteMany.",
+    )
+
+
 class Ingress(Values):
     """An Ingress."""
 
@@ -187,6 +202,7 @@ class Controller(Values):
         default_factory=list,
         description="Non-public destinations (CIDR or host) that Custom runs may call.",
     )
+    audit: Audit = Field(default_factory=Audit, description="Audit log.")
     sources: Sources = Field(default_factory=Sources, description="Issues of GitHub and Linear.")
     temporal: str = Field(default="", description="HOST:PORT of a Temporal frontend.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
