@@ -64,6 +64,7 @@ class Writer:
         self.tree, self.old, self.new, self.origins = tree, old, new, origins
         self._seen, self._lost = seen, lost
         self._carried: set[int] = set()
+        self._moved: set[int] = set()
         self._orphaned: set[int] = set()
         self._orphans: list[str] = []
         self._anchored: set[int] = set()
@@ -97,10 +98,16 @@ class Writer:
         return f"{before}{body if not comments else chr(10) + body}{text[end:]}"
 
     def cut(self, start: int, end: int) -> str:
-        """Return a part of the text that is written again."""
-        self._carried.update(self.tree.comments_in(start, end))
+        """Return a part of the text that is written again, without comments that are elsewhere."""
+        comments = self.tree.comments_in(start, end)
+        self._carried.update(comments)
         self._anchored.update(id(node) for node in self._targets if start <= node.span.first < end)
-        return self.tree.text[start:end]
+        written = ""
+        for offset in comments:
+            if offset in self._moved:
+                written += self.tree.text[start:offset].rstrip(" ")
+                start = self.tree.line_end(offset)
+        return written + self.tree.text[start:end]
 
     # -- values
 
@@ -181,6 +188,7 @@ class Writer:
 
     def _claimed(self, offset: int) -> str:
         self._carried.add(offset)
+        self._moved.add(offset)
         return self.tree.text[offset : self.tree.line_end(offset)].rstrip()
 
     def _claim(self, start: int, end: int) -> list[str]:

@@ -11,7 +11,7 @@ from schemagen import judge
 from schemagen.schema import structural
 from tests.support import depth, model_draws, model_proof
 
-NUMBER = depth.draws(150)
+NUMBER = depth.draws(300)
 
 
 @pytest.fixture(scope="module")

@@ -105,3 +105,28 @@ def test_lines_that_need_no_change_stay(kind: Kind, version: str, other: str) ->
         assert sorted(COMMENT.findall(text)) == sorted(COMMENT.findall(back.after.decode()))
 
     check()
+
+
+def test_comment_of_an_item_that_moves_goes_with_it_alone() -> None:
+    text = """\
+apiVersion: agents.proompteng.ai/v1beta1
+kind: AgentProvider
+metadata: {name: example}
+spec:
+  runner: {command: run}
+  env:
+  - name: PLAIN  # comment 1: about PLAIN
+  # comment 2: about SECRET
+  - valueFrom:
+      secretKeyRef: {name: s, key: k}
+    name: SECRET
+    value: ""
+  - name: OTHER
+    value: a
+"""
+
+    result = files.convert(text.encode(), "one.yaml", TARGETS["v1alpha1"])
+
+    after = result.after.decode()
+    assert ["# comment 1:", "# comment 2:"] == sorted(COMMENT.findall(after))
+    assert "  envTemplate:\n    # comment 1: about PLAIN\n    PLAIN: ''\n" in after
