@@ -168,7 +168,8 @@ async def world(
     place = await new_place(served_cluster, client, seconds="0.3")
     await place.agent()
     found = World(place, tmp_path_factory.mktemp("controller"), commands)
-    controller = await found.start("only", "--limit-agent", "1")
+    audit = str(found.folder / "audit.jsonl")
+    controller = await found.start("only", "--limit-agent", "1", "--audit", audit)
     yield found
     code, _ = await controller.stop()
     assert 0 == code, controller.log.read_text()
@@ -588,6 +589,25 @@ async def test_local_runs_have_their_logs_in_workspaces(
 
 
 # -------------------------------------------------------------------------------------- controller
+
+
+async def test_decisions_are_in_the_audit_log_which_is_intact(world: World) -> None:
+    log = world.folder / "audit.jsonl"
+    await world.submit("--name", "audited", "--wait", "--timeout", "4m")
+
+    def decisions() -> list[str]:
+        records = [json.loads(line) for line in log.read_bytes().splitlines()]
+        of_run = [each for each in records if each.get("object", {}).get("name") == "audited"]
+        return [each["decision"] for each in of_run]
+
+    await eventually(lambda: "ended" in decisions())
+    verified = await asyncio.to_thread(
+        world.commands.run, "agentctl", "audit", "verify", str(log), cwd=world.folder
+    )
+
+    assert ["admitted", "started", "ended"] == decisions()
+    assert (0, "") == (verified.code, verified.err)
+    assert verified.out.startswith("intact: ")
 
 
 async def test_controller_needs_no_place_to_write_and_nobody_it_knows(
