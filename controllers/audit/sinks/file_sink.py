@@ -83,10 +83,9 @@ class FileSink:
         cut_bytes = os.fstat(self._descriptor).st_size - self._size
         if cut_bytes:
             _log.warning(
-                "part of a record at the end of the audit log was cut off: a write was interrupted",
+                "part of a record at the end of the audit log is cut off: a write was interrupted",
                 extra={"file": str(self._path), "bytes": cut_bytes},
             )
-            os.ftruncate(self._descriptor, self._size)
         files = [self._path, *self._full_files()[::-1]]
         last_line = next((line for path in files if (line := _last_line(path))), b"")
         last = records.read(last_line)
@@ -114,7 +113,8 @@ class FileSink:
         return not self._size and is_short and torn[:2] == _BEGIN[: len(torn)]
 
     def _write(self, data: bytes) -> None:
-        # What an earlier write that failed has left.
+        # Left by a write that failed, or by a crash: cut off only when the record that says so is
+        # written, so that another crash meanwhile does not hide it.
         if self._descriptor >= 0 and os.fstat(self._descriptor).st_size > self._size:
             os.ftruncate(self._descriptor, self._size)
         if self._descriptor >= 0 and self._size >= self._max_bytes:

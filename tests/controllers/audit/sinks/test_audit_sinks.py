@@ -81,6 +81,22 @@ async def test_a_torn_record_is_cut_off_and_the_chain_says_so(
     assert [] == findings(lines)
 
 
+async def test_a_torn_record_stays_until_the_chain_says_that_it_was_cut_off(
+    tmp_path: pathlib.Path,
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    await write(path)
+    torn = path.read_bytes()[:-1]
+    path.write_bytes(torn)
+    sink = FileSink(path)
+
+    opened = await sink.open()
+    await sink.close()  # as a replica that crashes again
+
+    assert opened.cut_bytes > 0
+    assert torn == path.read_bytes()
+
+
 async def test_a_crash_at_the_first_record_of_a_new_file_goes_on_with_the_full_one(
     tmp_path: pathlib.Path,
 ) -> None:
