@@ -28,13 +28,15 @@ class Group(TyperGroup):
     """The command group, guarded by ``schemagen.cli.frame``, which ``--help`` does not import."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Parse the program's options; a failed write of the help causes no traceback."""
+        """Parse the program's options; a failure becomes an error line and an exit code."""
         try:
             return super().make_context(*args, **options)
-        except (OSError, SystemExit) as error:
+        except typer.Exit:  # of --help
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - typer has no class for misuse
             from schemagen.cli import frame
 
-            raise typer.Exit(frame.ended("agentctl", error)) from error
+            frame.refuse("agentctl", error)
 
     def invoke(self, ctx: Any) -> None:
         """Run the command; an exception becomes an error line and an exit code."""
@@ -128,7 +130,10 @@ app.add_typer(certs.app, name="certs")
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def migrate(context: typer.Context) -> None:
-    """Move the platform's objects to another version: plan, run, verify, rollback."""
+    """Move the platform's objects to another version: plan, run, verify, rollback.
+
+    Exit codes: those of its commands, see `agentctl migrate COMMAND --help`.
+    """
     # Its commands are those of `schemagen migrate`, whose imports --help does without.
     from controllers.agentctl.migrate import commands
 

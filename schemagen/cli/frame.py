@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
 
@@ -43,11 +43,11 @@ class Group(help_text.Group):
     """A program's commands, each guarded: ``typer.Typer(name=PROGRAM, cls=Group)``."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Parse the program's own options, without a traceback if help cannot be written."""
+        """Parse the program's own options; a failure becomes a message and an exit code."""
         try:
             return super().make_context(*args, **options)
-        except (OSError, SystemExit) as error:
-            raise typer.Exit(ended(self.name or "", error)) from error
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - typer has no class for misuse
+            refuse(self.name or "", error)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, turning exceptions into a message and an exit code."""
@@ -78,12 +78,19 @@ def guarded(program: str, act: Callable[[], object]) -> int:
         if isinstance(error, typer.Abort) or (
             isinstance(error, Exception) and hasattr(error, "exit_code")
         ):
-            code = _flushed(program)
+            code = ended(program, error) if _is_misuse(error) else _flushed(program)
             if code:
                 return code
             raise
         return ended(program, error)
     return returned if isinstance(returned, int) else 0
+
+
+def refuse(program: str, error: BaseException) -> NoReturn:
+    """End a program whose own options are wrong, or whose help cannot be written."""
+    if isinstance(error, OSError | SystemExit) or _is_misuse(error):
+        raise typer.Exit(ended(program, error)) from error
+    raise error
 
 
 def complain(program: str, message: str) -> None:
@@ -126,18 +133,32 @@ def ended(program: str, error: BaseException) -> int:
 def _verdict(error: BaseException) -> tuple[int, str]:
     """Return the exit code and the message for the exception that ended a command."""
     match error:
+        case _ if _is_misuse(error):
+            return WRONG_INPUT, _misuse(error)
         case UserError():
             return WRONG_INPUT, f"{error.source}{error}"
-        case _TerminatedError():
-            return TERMINATED, ""
         case KeyboardInterrupt():
-            return INTERRUPTED, ""
+            return TERMINATED if isinstance(error, _TerminatedError) else INTERRUPTED, ""
         case SystemExit() if _is_own_exit(error):
             return _exit_code(error)
         case OSError():
             return _of_system(error)
         case _:
             return _unexpected(error)
+
+
+def _is_misuse(error: BaseException) -> bool:
+    """Return whether options or arguments are wrong; typer exports no class for all of these.
+
+    A program without arguments shows its help, which is such an error as well.
+    """
+    return hasattr(error, "format_message") and type(error).__name__ != "NoArgsIsHelpError"
+
+
+def _misuse(error: Any) -> str:
+    """Return typer's message on one line; its own box is cut at a width, also in logs."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    return f"{message}; see {error.ctx.command_path} --help" if error.ctx else message
 
 
 def _is_cut_help(error: BaseException) -> bool:

@@ -298,7 +298,9 @@ CODES: Final[Mapping[Program, frozenset[int]]] = {
 }
 
 # Where it is wrong, or what was expected of what; the box is a wrong option's.
-_EXPLAINED: Final = re.compile(r"\w:\d+: |expected |could not |refuse|Error|unrecognized |│")
+_EXPLAINED: Final = re.compile(
+    r"\w:\d+: |expected |could not |refuse|Error|unrecognized |; see .+ --help"
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,26 +40,31 @@ def run(
         output: Output format.
     """
 
-    async def work(client: kube.Client) -> Exit:
+    def act() -> Exit:
+        # Input is checked before a cluster is looked for.
         resource = kind_names.resource(word)
-        if name:
-            _check_one(namespace, labels, phase)
-            value = await client.get(resource, name, namespace=namespace)
-            await show_one(cluster, value, output)
-            return Exit.OK
         selection = kube.Selection(
             namespace=namespace, labels=labels or None, fields=_fields(resource, phase)
         )
-        if output in {"table", "wide"}:
-            await _show_table(cluster, resource, selection, is_wide=output == "wide")
-            return Exit.OK
-        listed = await client.list(
-            resource, namespace=namespace, labels=selection.labels, fields=selection.fields
-        )
-        _show_many(resource, listed.items, output)
-        return Exit.OK
+        if name:
+            _check_one(selection)
 
-    return session.run(cluster, work)
+        async def work(client: kube.Client) -> Exit:
+            if name:
+                value = await client.get(resource, name, namespace=namespace)
+                await show_one(cluster, value, output)
+            elif output in {"table", "wide"}:
+                await _show_table(cluster, resource, selection, is_wide=output == "wide")
+            else:
+                listed = await client.list(
+                    resource, namespace=namespace, labels=selection.labels, fields=selection.fields
+                )
+                _show_many(resource, listed.items, output)
+            return Exit.OK
+
+        return session.run(cluster, work)
+
+    return session.attempt(act)
 
 
 async def show_one(
@@ -138,10 +143,10 @@ def _bare(value: kube.JSON) -> kube.JSON:
     return {**value, "metadata": metadata}
 
 
-def _check_one(namespace: str | None, labels: str, phase: str) -> None:
-    if labels or phase:
+def _check_one(selection: kube.Selection) -> None:
+    if selection.labels or selection.fields:
         raise CommandError("expected a NAME, or --selector and --phase, got both")
-    if namespace is None:
+    if selection.namespace is None:
         raise CommandError("expected a NAME in one namespace, got --all-namespaces: pass -n")
 
 
