@@ -13,6 +13,8 @@ import pytest
 from schemagen import yaml
 from schemagen.problems import JSON
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[2]
 ACTION = yaml.load((ROOT / "action.yml").read_bytes())
 HOOKS = {hook["id"]: hook for hook in yaml.load((ROOT / ".pre-commit-hooks.yaml").read_bytes())}

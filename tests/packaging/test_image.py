@@ -14,6 +14,8 @@ from schemagen.judge import module
 from tests.packaging.test_wheel import ROOT, build
 from tests.support import images
 
+pytestmark = pytest.mark.slow
+
 IMAGE = ROOT / ".image"
 DOCKERFILE = (IMAGE / "Dockerfile").read_text()
 SITE = sysconfig.get_paths()["purelib"]

@@ -23,7 +23,7 @@ _MINUTES: Final = (
     *("platform with jobs", "platform", "test_supervisor.py", "test_rotation.py"),
     *("test_migrate.py", "test_install.py", "test_certificates.py", "test_dev.py"),
     *("test_recipes.py", "test_judge_agrees.py", "test_own_api.py", "test_endurance.py"),
-    *("test_benches.py", "test_certs_command.py", "test_pages_document.py"),
+    *("test_benches.py", "test_certs_command.py", "test_pages_document.py", "test_hostile.py"),
 )
 # It reads what the others write.
 _LAST: Final = "test_every_crd.py"

@@ -8,6 +8,8 @@ import pytest
 
 from controllers.devcluster import tools
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def environment(tmp_path: pathlib.Path) -> dict[str, str]:

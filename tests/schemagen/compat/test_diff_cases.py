@@ -11,6 +11,8 @@ from schemagen.compat.changes.changes import Outcome
 from schemagen.compat.verdicts import differences
 from tests.support import diff_cases, diff_proof
 
+pytestmark = pytest.mark.slow
+
 CASES = diff_cases.read_all()
 
 

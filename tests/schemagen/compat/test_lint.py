@@ -14,6 +14,8 @@ from schemagen.compat.findings import Finding, Level
 from schemagen.compat.lint import catalog, run
 from schemagen.problems import JSON
 
+pytestmark = pytest.mark.slow
+
 CASES = sorted((pathlib.Path(__file__).parents[2] / "data/crdlint").glob("*.yaml"))
 BY_ID = {rule.id: rule for rule in catalog.RULES}
 DEFAULT = [rule for rule in catalog.RULES if rule.is_default]

@@ -13,6 +13,8 @@ from schemagen.compat import sources
 from schemagen.compat.findings import Level
 from schemagen.compat.lint import catalog, run
 
+pytestmark = pytest.mark.slow
+
 CRDS = sorted((pathlib.Path(__file__).parents[2] / "data/crds").glob("*.yaml.gz"))
 DEFAULT = {rule.id for rule in catalog.RULES if rule.is_default}
 EXPECTED = {

@@ -18,6 +18,8 @@ from schemagen.cli import commands
 from schemagen.compat import clusters, sources
 from schemagen.compat.preflight import live, preflight, writes
 
+pytestmark = pytest.mark.slow
+
 CRD = """\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

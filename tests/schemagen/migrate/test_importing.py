@@ -21,6 +21,8 @@ from schemagen.migrate.importing.python import expressions, layout
 from schemagen.problems import JSON
 from tests.support import import_proof, judge_draws
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).parents[3]
 GADGETS = ROOT / "tests/data/import/gadgets.yaml"
 PUBLIC = import_proof.files_of(import_proof.DATA)

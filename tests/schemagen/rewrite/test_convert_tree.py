@@ -15,6 +15,8 @@ from schemagen.cli import commands
 from schemagen.rewrite.objects import Target, difference
 from schemagen.rewrite.text import layout
 
+pytestmark = pytest.mark.slow
+
 DATA = pathlib.Path(__file__).parents[2] / "data/convert"
 FILES = sorted(path for path in (DATA / "tree").rglob("*.*"))
 TARGET = Target(crds.api, "v1beta1")

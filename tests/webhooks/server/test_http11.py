@@ -20,6 +20,8 @@ from webhooks.server import review_listener
 from webhooks.server.http11.connection import Connection
 from webhooks.server.http11.listener_state import Lean, Limits
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"

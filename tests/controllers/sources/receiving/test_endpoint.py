@@ -14,6 +14,8 @@ from controllers.sources.receiving import endpoint
 from tests.support import source_bench
 from tests.support.source_bench import Bench, issue
 
+pytestmark = pytest.mark.slow
+
 REFUSED = "agents_source_deliveries_refused_total"
 OBSERVED = "agents_source_observations_total"
 
