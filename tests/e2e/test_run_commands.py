@@ -353,6 +353,12 @@ async def test_objects_are_shown_in_every_form(world: World) -> None:
     pending = await world.run("get", "run", "--phase", "pending", "-o", "name")
     one = await world.run("get", "arun", "shown", "-o", "json")
     many = await world.run("get", "providers", "-o", "yaml")
+    lines = await world.run("get", "runs", "-o", "ndjson")
+    named = await world.run(
+        *("get", "runs", "-o", "name", "--phase", "pending"),
+        *("--field-selector", "metadata.name=shown"),
+    )
+    nothing = await world.run("get", "memories", "-o", "ndjson")
     everywhere = await world.run("get", "agents", "-A")
     none = await world.run("get", "mem")
     missing = await world.run("get", "vcs", "github")
@@ -363,6 +369,10 @@ async def test_objects_are_shown_in_every_form(world: World) -> None:
     assert "nobody" == json.loads(one[1])["spec"]["agentRef"]["name"]
     assert "managedFields" not in one[1]
     assert many[1].startswith("apiVersion: v1\nkind: List\nitems:\n")
+    names = [json.loads(line)["metadata"]["name"] for line in lines[1].splitlines()]
+    assert "shown" in names
+    assert (0, "agentrun.agents.proompteng.ai/shown\n", "") == named
+    assert (0, "", "") == nothing
     assert world.place.namespace in everywhere[1]
     assert "NAMESPACE" == everywhere[1].split()[0]
     assert (0, "", f"no memories found in namespace {world.place.namespace}\n") == none

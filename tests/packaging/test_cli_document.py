@@ -109,6 +109,7 @@ FAULTS: Final = {
     "agentctl run wait": (2, "Missing argument"),
     "agentctl get tables": (2, "expected runs, agents, providers"),
     "agentctl get runs one -A": (2, "expected a NAME in one namespace, got --all-namespaces"),
+    "agentctl get runs one --field-selector a=b": (2, "expected a NAME, or --selector"),
     "agentctl get runs --kubeconfig none": (3, "expected a kubeconfig at none"),
     "agentctl get runs --kubeconfig {broken}": (3, "{broken}"),
     "agentctl get runs --kubeconfig {unreachable}": (3, "could not reach http://127.0.0.1:"),

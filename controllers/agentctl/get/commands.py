@@ -23,10 +23,13 @@ def get(
     selector: Annotated[
         str, typer.Option("--selector", "-l", help="Label selector, such as team=red,tier!=test.")
     ] = "",
+    field_selector: Annotated[
+        str, typer.Option(help="Field selector, such as metadata.name!=a.")
+    ] = "",
     phase: Annotated[str, typer.Option(help="Only runs in this phase, such as Running.")] = "",
     output: Annotated[
-        Literal["table", "wide", "json", "yaml", "name"],
-        typer.Option("--output", "-o", help="Output format."),
+        Literal["table", "wide", "json", "yaml", "name", "ndjson"],
+        typer.Option("--output", "-o", help="Output format; ndjson is an object per line."),
     ] = "table",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
@@ -46,6 +49,7 @@ def get(
         name,
         namespace=None if every else cluster.namespace(namespace),
         labels=selector,
+        fields=field_selector,
         phase=phase,
         output=output,
     )

@@ -11,7 +11,7 @@ from controllers.runs import projections
 from controllers.runs.api_constants import Phase
 from schemagen import yaml
 
-Output: TypeAlias = Literal["table", "wide", "json", "yaml", "name"]
+Output: TypeAlias = Literal["table", "wide", "json", "yaml", "name", "ndjson"]
 # Phases that other versions' controllers may set.
 _PHASES: Final = (*Phase, "Unknown")
 # Same page size as kubectl.
@@ -25,6 +25,7 @@ def run(
     *,
     namespace: str | None,
     labels: str,
+    fields: str,
     phase: str,
     output: Output,
 ) -> Exit:
@@ -36,6 +37,7 @@ def run(
         name: Name of an object; empty for all selected.
         namespace: Namespace of the objects; None for all.
         labels: Label selector, or empty.
+        fields: Field selector, or empty.
         phase: Phase of runs, or empty.
         output: Output format.
     """
@@ -43,8 +45,9 @@ def run(
     def act() -> Exit:
         # Input is checked before a cluster is looked for.
         resource = kind_names.resource(word)
+        selected = ",".join(filter(None, (fields, _phase_selector(resource, phase))))
         selection = kube.Selection(
-            namespace=namespace, labels=labels or None, fields=_fields(resource, phase)
+            namespace=namespace, labels=labels or None, fields=selected or None
         )
         if name:
             _check_one(selection)
@@ -128,10 +131,16 @@ def _show_many(resource: kube.Resource, values: tuple[kube.JSON, ...], output: O
             session.show("\n".join(lines))
         return
     items = [_bare(value) for value in values]
+    if output == "ndjson":
+        if items:
+            session.show("\n".join(_text(item, output) for item in items))
+        return
     session.show(_text({"apiVersion": "v1", "kind": "List", "items": items}, output))
 
 
 def _text(value: Any, output: Output) -> str:
+    if output == "ndjson":
+        return json.dumps(value, ensure_ascii=False)
     if output == "json":
         return json.dumps(value, indent=2, ensure_ascii=False)
     return yaml.dumps(value)
@@ -145,15 +154,15 @@ def _bare(value: kube.JSON) -> kube.JSON:
 
 def _check_one(selection: kube.Selection) -> None:
     if selection.labels or selection.fields:
-        raise CommandError("expected a NAME, or --selector and --phase, got both")
+        raise CommandError("expected a NAME, or --selector, --field-selector and --phase, got both")
     if selection.namespace is None:
         raise CommandError("expected a NAME in one namespace, got --all-namespaces: pass -n")
 
 
-def _fields(resource: kube.Resource, phase: str) -> str | None:
-    """Return the field selector for a phase."""
+def _phase_selector(resource: kube.Resource, phase: str) -> str:
+    """Return the field selector for a phase; empty for none."""
     if not phase:
-        return None
+        return ""
     if resource != projections.RUNS:
         raise CommandError(f"expected --phase for runs only, got it for {resource.plural}")
     for known in _PHASES:
