@@ -12,6 +12,7 @@ from controllers.agentctl.archive import commands as archive
 from controllers.agentctl.audit import commands as audit
 from controllers.agentctl.certs import commands as certs
 from controllers.agentctl.controller import commands as controller
+from controllers.agentctl.delete import commands as deletion
 from controllers.agentctl.diagnose import commands as diagnosis
 from controllers.agentctl.get import commands as objects
 from controllers.agentctl.run import commands as run
@@ -116,6 +117,7 @@ def dev(
 
 app.command()(controller.controller)
 app.command()(objects.get)
+app.command()(deletion.delete)
 app.command()(objects.explain)
 app.command()(diagnosis.diagnose)
 app.command()(control_plane.status)

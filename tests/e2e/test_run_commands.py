@@ -379,6 +379,29 @@ async def test_objects_are_shown_in_every_form(world: World) -> None:
     assert 3 == missing[0]
 
 
+async def test_objects_are_deleted_by_name_and_failures_are_counted(world: World) -> None:
+    for name in ("gone", "also"):
+        await world.place.agent(name)
+
+    client = await world.run("delete", "agents", "gone", "--dry-run", "client")
+    server = await world.run("delete", "agents", "gone", "--dry-run", "server")
+    kept = await world.run("get", "agents", "gone", "-o", "name")
+    partly = await world.run("delete", "agents", "gone", "missing", "also")
+    again = await world.run("delete", "agents", "gone", "-y")
+
+    reference = "agent.agents.proompteng.ai"
+    assert (0, f"{reference}/gone would be deleted (client dry run)\n", "") == client
+    assert (0, f"{reference}/gone would be deleted (server dry run)\n", "") == server
+    assert (0, f"{reference}/gone\n") == kept[:2]
+    assert (3, f"{reference}/gone deleted\n{reference}/also deleted\n") == partly[:2]
+    not_found, summary = partly[2].splitlines()
+    assert '"missing" not found' in not_found
+    assert (
+        "agentctl: expected to delete 3 agents, 1 of them failed: repeat the command with missing"
+    ) == summary
+    assert (3, "") == again[:2]
+
+
 async def test_explain_says_who_is_before_a_run_and_who_has_its_slot(world: World) -> None:
     await world.place.agent("busy")
     notes = {f"{jobs.ANNOTATIONS}seconds": "never"}

@@ -30,7 +30,16 @@ def test_help_imports_nothing_that_only_commands_need() -> None:
     "command",
     [
         *("run submit", "run wait", "run logs", "run cancel", "run retry", "run history"),
-        *("get", "explain", "diagnose", "status", "version", "controller", "audit verify"),
+        *(
+            "get",
+            "delete",
+            "explain",
+            "diagnose",
+            "status",
+            "version",
+            "controller",
+            "audit verify",
+        ),
     ],
 )
 def test_every_command_documents_its_exit_codes(command: str) -> None:
