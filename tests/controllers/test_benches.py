@@ -147,6 +147,7 @@ def test_controllers_carry_out_the_same_runs(cluster: devcluster.Cluster, names:
 
 
 @pytest.mark.e2e
+@pytest.mark.deep
 def test_waiting_runs_drain_within_the_limits(
     cluster: devcluster.Cluster, tmp_path: pathlib.Path
 ) -> None:

@@ -27,6 +27,7 @@ COUNTER = itertools.count()
 # are deep.
 ONE_STORAGE = {
     *("test_retention.py", "test_trust.py", "test_agent_policy.py", "test_readiness.py"),
+    "test_sources.py",
     "test_stopped_server_is_a_clear_error_and_a_started_one_heals",
 }
 

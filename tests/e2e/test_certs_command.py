@@ -117,6 +117,10 @@ async def test_verify_says_which_call_fails_and_why(commands: Commands) -> None:
         changes = {"spec": {"conversion": {"webhook": {"clientConfig": {"url": where}}}}}
         await commands.client.patch(kube.CUSTOM_RESOURCE_DEFINITIONS, name, changes)
 
+    expected = {
+        (f"customresourcedefinitions/{name}", "127.0.0.1:1"),
+        ("the API server", "memories as v1alpha1"),
+    }
     await call("https://127.0.0.1:1/convert")
     try:
         async with asyncio.timeout(120):  # until the API server has taken notice
@@ -127,16 +131,14 @@ async def test_verify_says_which_call_fails_and_why(commands: Commands) -> None:
                     for one in found["calls"]
                     if one["outcome"] == "failed"
                 }
-                if len(failed) > 1:
+                # On a machine with more to do, others may be late once.
+                if {*failed} == expected:
                     break
     finally:
         await call(url)
 
     assert 1 == code
-    assert {
-        (f"customresourcedefinitions/{name}", "127.0.0.1:1"),
-        ("the API server", "memories as v1alpha1"),
-    } == {*failed}
+    assert expected == {*failed}
     assert "connection refused" in failed["the API server", "memories as v1alpha1"]
 
 

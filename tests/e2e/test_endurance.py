@@ -54,6 +54,7 @@ async def test_every_error_of_a_disturbed_server_has_its_fault(
     assert min(found.traffic.calls, found.reviews, found.faults.total()) > 0
 
 
+@pytest.mark.deep
 def test_both_servers_answer_every_load_of_the_benchmark() -> None:
     done = subprocess.run(
         [

@@ -447,7 +447,13 @@ TOLD = {
 
 
 @pytest.mark.parametrize(
-    "recipe", [field, kind, adapter, check, metric], ids=lambda one: one.__name__
+    "recipe",
+    [
+        field,
+        kind,
+        *(pytest.param(each, marks=pytest.mark.deep) for each in (adapter, check, metric)),
+    ],
+    ids=lambda recipe: recipe.__name__,
 )
 def test_recipe_holds(
     recipe: Callable[[Tree], None], tree: Tree, capsys: pytest.CaptureFixture[str]

@@ -19,7 +19,6 @@ Transport: TypeAlias = Literal["lean", "aiohttp"]
 HANDSHAKE_SECONDS: Final = 10.0
 BACKLOG: Final = 1024
 _POLL_SECONDS: Final = 0.05
-_CLOSE_SECONDS: Final = 1.0
 
 
 class Serving(Protocol):
@@ -77,20 +76,7 @@ async def _lean(
     finally:
         server.close()
         lean.close()
-        await _closed(lean)
         await server.wait_closed()
-
-
-async def _closed(lean: Lean) -> None:
-    """Wait for the connections, which ``wait_closed`` does since 3.12 only (python/cpython#79033).
-
-    Not for long: a client that never answers TLS' close_notify is left behind.
-    """
-    started = time.monotonic()
-    while lean.connections and time.monotonic() < started + _CLOSE_SECONDS:  # noqa: ASYNC110
-        await asyncio.sleep(_POLL_SECONDS)
-    for connection in [*lean.connections]:
-        connection.abort()
 
 
 @contextlib.asynccontextmanager

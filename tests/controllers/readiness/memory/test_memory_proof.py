@@ -1,5 +1,6 @@
 """The short version of `make prove-memory`: each disturbance is told apart, and passes."""
 
+import asyncio
 import contextlib
 
 import pytest
@@ -14,13 +15,16 @@ async def test_condition_follows_what_happens_to_a_store(
 ) -> None:
     reasons = {}
     async with memory_proof.world() as world:
-        for kind, store in (("Postgres", postgres), ("Redis", redis_server)):
+
+        async def disturb(kind: str, store: Store) -> None:
             await world.make(kind, store)
             for disturbance in memory_proof.STORES[kind](store):
                 with contextlib.ExitStack() as undone:
                     undone.callback(store.resume)
                     found = await world.measure(kind, disturbance)
                 reasons[found.name] = found.reason
+
+        await asyncio.gather(disturb("Postgres", postgres), disturb("Redis", redis_server))
 
     assert {
         "Postgres stopped": "ConnectionRefused",
