@@ -144,7 +144,7 @@ class RetentionController:
         due = await asyncio.to_thread(
             retention_policy.due, runs.values(), self._now(), self._limits
         )
-        chosen = retention_policy.paced(due, self._limits)
+        chosen = retention_policy.to_delete(due, self._limits)
         tally: collections.Counter[str] = collections.Counter()
         problem = await self._remove_all(chosen, tally)
         for run in held:

@@ -181,13 +181,27 @@ def due(runs: Iterable[Ended], now: dt.datetime, limits: Limits) -> list[Chosen]
     return chosen
 
 
-def to_delete(runs: Iterable[Ended], now: dt.datetime, limits: Limits) -> list[Chosen]:
-    """Return the runs to delete in one round, in order.
+def to_delete(due_runs: Iterable[Chosen], limits: Limits) -> list[Chosen]:
+    """Return those of the due runs that are deleted in one round, in order.
 
     The pace affects only the time: after enough rounds all due runs are deleted, and none is
     deleted in place of another that has to wait.
     """
-    return paced(due(runs, now, limits), limits)
+    taken: collections.Counter[str] = collections.Counter()
+    chosen, is_waiting = [], False
+    for item in due_runs:
+        is_shared = item.why in _SHARED
+        if taken[item.namespace] == limits.per_round or (is_shared and is_waiting):
+            # Another namespace's run, deleted now, would let this one stay.
+            is_waiting = is_waiting or is_shared
+            continue
+        taken[item.namespace] += 1
+        chosen.append(item)
+    return chosen
+
+
+_SHARED: Final = frozenset({Excess.COUNT, Excess.SIZE})
+"""Limits of all namespaces together."""
 
 
 class _Placed(Protocol):

@@ -137,10 +137,15 @@ def test_age(run: Ended, expected: bool) -> None:  # noqa: FBT001 - a case
     assert expected == retention_policy.is_over_age(run, NOW, Limits())
 
 
+def in_a_round(runs: list[Ended], limits: Limits) -> list[Chosen]:
+    """What is deleted first."""
+    return retention_policy.to_delete(retention_policy.due(runs, NOW, limits), limits)
+
+
 def test_old_runs_go_in_the_order_in_which_they_ended() -> None:
     runs = [ended("b", 40), ended("c", 20), ended("a", 50), ended("d", 3, ttl_seconds=60)]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits())
+    chosen = in_a_round(runs, Limits())
 
     assert [("a", Excess.AGE), ("b", Excess.AGE), ("d", Excess.AGE)] == names(chosen)
 
@@ -152,7 +157,7 @@ def test_oldest_go_from_a_namespace_with_too_many() -> None:
     runs = [ended(str(days), days) for days in range(1, 6)]
     runs += [ended("other", 9, namespace="other")]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits(namespace_count=3))
+    chosen = in_a_round(runs, Limits(namespace_count=3))
 
     assert [("5", Excess.NAMESPACE_COUNT), ("4", Excess.NAMESPACE_COUNT)] == names(chosen)
 
@@ -160,7 +165,7 @@ def test_oldest_go_from_a_namespace_with_too_many() -> None:
 def test_oldest_go_where_there_are_too_many_in_all() -> None:
     runs = [ended(f"{days}", days, namespace=f"n{days % 2}") for days in range(1, 6)]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits(count=3))
+    chosen = in_a_round(runs, Limits(count=3))
 
     assert [("5", Excess.COUNT), ("4", Excess.COUNT)] == names(chosen)
 
@@ -168,7 +173,7 @@ def test_oldest_go_where_there_are_too_many_in_all() -> None:
 def test_oldest_go_where_all_are_too_big() -> None:
     runs = [ended(f"{days}", days, size_bytes=100 * days) for days in range(1, 5)]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits(size_bytes=350))
+    chosen = in_a_round(runs, Limits(size_bytes=350))
 
     assert [("4", Excess.SIZE), ("3", Excess.SIZE)] == names(chosen)
 
@@ -176,7 +181,7 @@ def test_oldest_go_where_all_are_too_big() -> None:
 def test_kept_runs_count_and_stay() -> None:
     runs = [ended("kept", 9, is_kept=True), ended("b", 5), ended("c", 4), ended("d", 3)]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits(namespace_count=2))
+    chosen = in_a_round(runs, Limits(namespace_count=2))
 
     assert [("b", Excess.NAMESPACE_COUNT), ("c", Excess.NAMESPACE_COUNT)] == names(chosen)
 
@@ -184,7 +189,7 @@ def test_kept_runs_count_and_stay() -> None:
 def test_more_kept_runs_than_allowed_leave_no_other() -> None:
     runs = [ended(f"k{at}", 9, is_kept=True) for at in range(5)] + [ended("b", 1)]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits(count=3))
+    chosen = in_a_round(runs, Limits(count=3))
 
     assert [("b", Excess.COUNT)] == names(chosen)
 
@@ -192,7 +197,7 @@ def test_more_kept_runs_than_allowed_leave_no_other() -> None:
 def test_a_hundred_of_each_namespace_go_in_a_round() -> None:
     runs = [ended(f"{at}", 40 + at, namespace=space) for space in "xy" for at in range(150)]
 
-    chosen = retention_policy.to_delete(runs, NOW, Limits())
+    chosen = in_a_round(runs, Limits())
 
     assert {"x": 100, "y": 100} == collections.Counter(one.namespace for one in chosen)
     assert {str(at) for at in range(50, 150)} == {one.run.name for one in chosen}
@@ -295,14 +300,43 @@ def test_rounds_delete_what_is_due_and_nothing_else(runs: list[Ended], limits: L
     due = {one.run.uid for one in retention_policy.due(runs, NOW, limits)}
 
     gone: set[str] = set()
-    while chosen := retention_policy.to_delete(
-        [run for run in runs if run.uid not in gone], NOW, limits
-    ):
+    while left := retention_policy.due([run for run in runs if run.uid not in gone], NOW, limits):
+        chosen = retention_policy.to_delete(left, limits)
         counts = collections.Counter(one.namespace for one in chosen)
         assert max(counts.values()) <= limits.per_round
         gone |= {one.run.uid for one in chosen}
 
     assert due == gone
+
+
+def test_no_run_is_deleted_in_place_of_one_that_waits_for_the_next_round() -> None:
+    def run(namespace: str, name: str, days: int, size_bytes: int = 0) -> Ended:
+        return Ended(
+            namespace=namespace,
+            name=name,
+            uid=name,
+            at=NOW - days * DAY,
+            size_bytes=size_bytes,
+        )
+
+    runs = [
+        run("x", "first", 3),
+        run("x", "second", 2),
+        run("y", "third", 1, 9),
+        run("x", "new", 0),
+    ]
+    limits = Limits(age=9 * DAY, namespace_count=2, count=2, size_bytes=8, per_round=1)
+
+    rounds = []
+    while due := retention_policy.due(runs, NOW, limits):
+        chosen = retention_policy.to_delete(due, limits)
+        rounds.append([(one.run.name, one.why) for one in chosen])
+        runs = [run for run in runs if run not in [one.run for one in chosen]]
+
+    assert [
+        [("first", Excess.NAMESPACE_COUNT)],
+        [("second", Excess.COUNT), ("third", Excess.SIZE)],
+    ] == rounds
 
 
 @given(RUNS, LIMITS, st.randoms())
