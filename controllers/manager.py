@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from controllers import kube, ledger
@@ -115,7 +115,7 @@ class Manager:
             clock=self._monotonic, rng=rng, on_take=self.metrics.waited
         )
         self.metrics.depth(self.queue.__len__)
-        self.while_leading: list[Callable[[], Awaitable[None]]] = []
+        self.while_leading: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """Other work of the leader, started with its own."""
         self.synced = asyncio.Event()
         """Set once the caches are synced; from then on this replica can lead."""
@@ -233,24 +233,26 @@ class Manager:
                 rng=self._rng,
                 audit=self._options.audit,
             )
-            readiness = Readiness(
-                self._client,
-                self.caches,
-                recorder,
-                secrets=self._options.secrets,
-                endpoints=self._options.endpoints,
-                ingests=self._options.ingests,
-                leads=lambda: self.elector.leads,
-                settings=self._options.settings,
-                now=self._now,
-                rng=self._rng,
-                clock=self._monotonic,
-            )
             self._recorder = recorder
             for reflector in self._reflectors:
                 for unreadable in reflector.unreadable.values():
                     self._warn(reflector.resource, unreadable)
-            await self._work(allocator, reconciler, reaper, readiness)
+            await self._work(allocator, reconciler, reaper, self._readiness(recorder))
+
+    def _readiness(self, recorder: kube.Recorder) -> Readiness:
+        return Readiness(
+            self._client,
+            self.caches,
+            recorder,
+            secrets=self._options.secrets,
+            endpoints=self._options.endpoints,
+            ingests=self._options.ingests,
+            leads=lambda: self.elector.leads,
+            settings=self._options.settings,
+            now=self._now,
+            rng=self._rng,
+            clock=self._monotonic,
+        )
 
     async def _work(
         self,
@@ -262,7 +264,7 @@ class Manager:
         async with asyncio.TaskGroup() as group:
             group.create_task(readiness.run())
             for work in self.while_leading:
-                group.create_task(_running(work))
+                group.create_task(work())
             group.create_task(allocator.run())
             # Admission is based on the ledger: no run has a slot before it was read.
             await allocator.opened.wait()
@@ -355,10 +357,6 @@ class Manager:
 
 
 _ORPHANED_SECONDS: Final = 0.5
-
-
-async def _running(work: Callable[[], Awaitable[None]]) -> None:
-    await work()
 
 
 async def _ended(tasks: Iterable[asyncio.Future[None]]) -> None:

@@ -204,6 +204,15 @@ class OutputError(UserError):
     """A file cannot be written; no file was."""
 
 
+def sync_directory(path: pathlib.Path) -> None:
+    """Sync a directory to disk: a file's existence is durable only then."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_all(texts: Mapping[pathlib.Path, str]) -> dict[pathlib.Path, bool]:
     """Write files atomically, all or none; return whether each one changed.
 

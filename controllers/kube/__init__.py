@@ -59,16 +59,19 @@ from controllers.kube.resources import (
     VALIDATING_ADMISSION_POLICY_BINDINGS,
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
+    values_of,
 )
 from controllers.kube.responses import Event, Listing
 from controllers.kube.watch.memory_size import memory_bytes
 from controllers.kube.watch.projections import (
     Change,
+    Condition,
     Key,
     Metadata,
     OwnerReference,
     Projection,
     Unreadable,
+    condition,
     view_of,
 )
 from controllers.kube.watch.reflector import Reflector
@@ -103,6 +106,7 @@ __all__ = [
     "Cause",
     "Change",
     "Client",
+    "Condition",
     "ConfigurationError",
     "ConflictError",
     "DeadlineExceededError",
@@ -138,6 +142,7 @@ __all__ = [
     "Unreadable",
     "Writer",
     "boot_seconds",
+    "condition",
     "memory_bytes",
     "micro_time",
     "reconcile",
@@ -145,5 +150,6 @@ __all__ = [
     "time_of",
     "time_text",
     "utc_now",
+    "values_of",
     "view_of",
 ]

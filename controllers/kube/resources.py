@@ -4,6 +4,7 @@ Pure; imports only the errors. The constants are the resources used in this repo
 catalogue.
 """
 
+import base64
 import dataclasses
 import functools
 import re
@@ -141,3 +142,15 @@ CLUSTER_ROLES = Resource(
 CLUSTER_ROLE_BINDINGS = Resource(
     "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
 )
+
+
+def values_of(resource: Resource, found: errors.JSON) -> dict[str, bytes]:
+    """Return the values of a Secret or ConfigMap by key.
+
+    The API server accepts no other base64; Go marshals an empty byte slice as null.
+    """
+    data, binary = found.get("data") or {}, found.get("binaryData") or {}
+    if resource == SECRETS:
+        data, binary = {}, data
+    values = {key: (text or "").encode() for key, text in data.items()}
+    return values | {key: base64.b64decode(text or "") for key, text in binary.items()}

@@ -152,24 +152,17 @@ def _joined(messages: Iterable[str]) -> str:
 def _condition(
     name: Type, value: tuple[str, str, str], seen: projections.Observable, now: dt.datetime
 ) -> dict[str, JSON]:
-    """Build a condition; its transition time is kept while its status is unchanged."""
     status, reason, message = value
-    known = next(
-        (condition for condition in seen.status.conditions if condition.type == name), None
+    return kube.condition(
+        str(name),
+        (status, reason, message[:MAX_MESSAGE]),
+        seen.metadata.generation,
+        seen.status.conditions,
+        now,
     )
-    is_kept = known is not None and known.status == status
-    since = known.last_transition_time if known is not None and is_kept else kube.time_text(now)
-    return {
-        "type": str(name),
-        "status": status,
-        "reason": reason,
-        "message": message[:MAX_MESSAGE],
-        "observedGeneration": seen.metadata.generation,
-        "lastTransitionTime": since,
-    }
 
 
-def _is_same(condition: JSON, known: projections.Condition | None) -> bool:
+def _is_same(condition: JSON, known: kube.Condition | None) -> bool:
     return known is not None and (
         (known.status, known.reason, known.message, known.observed_generation)
         == (

@@ -1,14 +1,11 @@
 """Reads Secrets and ConfigMaps that objects name, one by one. Shell: reads of the cluster."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from controllers import kube
 from controllers.readiness.references import SECRET, Denied
 from crds.admission import patterns
-from schemagen.problems import JSON
 
 Values: TypeAlias = Mapping[str, bytes] | Denied | None
 """The values of a Secret or ConfigMap by key; None if it does not exist."""
@@ -37,17 +34,4 @@ class ValueReader:
             return None
         except kube.ForbiddenError:
             return Denied.DENIED
-        data = found.get("data") or {}
-        if kind == SECRET:
-            return {key: _decoded(text) for key, text in data.items()}
-        binary = found.get("binaryData") or {}
-        plain = {key: (text or "").encode() for key, text in data.items()}
-        return {**plain, **{key: _decoded(text) for key, text in binary.items()}}
-
-
-def _decoded(text: JSON) -> bytes:
-    """Decode a value; Go marshals an empty byte slice as null."""
-    try:
-        return base64.b64decode(text or "", validate=True)
-    except (binascii.Error, ValueError):
-        return b""
+        return kube.values_of(resource, found)

@@ -73,17 +73,6 @@ class RunSpec(_Part, frozen=True, gc=False):
     retention: Retention = Retention()
 
 
-class Condition(_Part, frozen=True, gc=False):
-    """A condition."""
-
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-    message: str = ""
-    observed_generation: int = 0
-    last_transition_time: str = ""
-
-
 class Queue(_Part, frozen=True, gc=False):
     """Why a run waits for a slot."""
 
@@ -112,7 +101,7 @@ class Artifact(_Part, frozen=True, gc=False, omit_defaults=True):
 class RunStatus(_Part, frozen=True):
     """The status of a run."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[kube.Condition, ...] = ()
     observed_generation: int = 0
     phase: str = ""
     reason: str = ""
@@ -154,7 +143,7 @@ class Run(kube.Projection, frozen=True):
 class ReadinessStatus(_Part, frozen=True, gc=False):
     """The part of a status that tells whether an object can be used."""
 
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[kube.Condition, ...] = ()
     observed_generation: int = 0
     last_check_time: str = ""
 
@@ -165,7 +154,7 @@ class Observable(kube.Projection, frozen=True):
     status: ReadinessStatus = ReadinessStatus()
 
     @property
-    def ready(self) -> Condition | None:
+    def ready(self) -> kube.Condition | None:
         """The Ready condition; None before the first one."""
         return next(
             (condition for condition in self.status.conditions if condition.type == "Ready"), None
@@ -182,7 +171,7 @@ class Observable(kube.Projection, frozen=True):
         """Changes with its spec and its usability, but not with each write of its status."""
         return self.metadata.uid, self.metadata.generation, self.is_unusable
 
-    def _is_outdated(self, condition: Condition) -> bool:
+    def _is_outdated(self, condition: kube.Condition) -> bool:
         return condition.observed_generation != self.metadata.generation
 
 

@@ -273,24 +273,13 @@ def _conditions(
 def _condition(
     name: Condition, about: ConditionValue, run: projections.Run, now: dt.datetime
 ) -> dict[str, JSON]:
-    """Build a condition; its transition time is kept while its status is unchanged."""
     holds, reason, message = about
-    status = "True" if holds else "False"
-    known = next((condition for condition in run.status.conditions if condition.type == name), None)
-    is_same = known is not None and known.status == status
-    since = known.last_transition_time if known is not None and is_same else kube.time_text(now)
-    return {
-        "type": str(name),
-        "status": status,
-        "reason": str(reason),
-        "message": message[:MAX_MESSAGE],
-        "observedGeneration": run.metadata.generation,
-        "lastTransitionTime": since,
-    }
+    value = "True" if holds else "False", str(reason), message[:MAX_MESSAGE]
+    return kube.condition(str(name), value, run.metadata.generation, run.status.conditions, now)
 
 
 def _previous(
-    state: RunState, before: Mapping[str, projections.Condition]
+    state: RunState, before: Mapping[str, kube.Condition]
 ) -> Mapping[Condition, ConditionValue]:
     """Return the previous conditions as False; Accepted is kept.
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from controllers import kube
 from controllers.audit import log as audit_log
 from controllers.kube import JSON
@@ -172,25 +174,16 @@ class Applier:
     async def _write_status(self, stored: JSON, version: str, ending: Ending | None) -> None:
         """Write the status, unless it says so already."""
         status = stored.get("status") or {}
-        before = next((c for c in status.get("conditions", ()) if c["type"] == ORPHANED), None)
-        reason = before["reason"] if before is not None else None
+        known = msgspec.convert(status.get("conditions") or [], tuple[kube.Condition, ...])
+        reason = next((each.reason for each in known if each.type == ORPHANED), None)
         if status.get("sourceVersion") == version and reason == ending:
             return
-        now = kube.time_text(self._now())
-        metadata = stored["metadata"]
-        wanted: JSON = {"sourceVersion": version, "lastSyncTime": now}
+        now, metadata = self._now(), stored["metadata"]
+        wanted: JSON = {"sourceVersion": version, "lastSyncTime": kube.time_text(now)}
         if ending is not None:
-            since = before["lastTransitionTime"] if before is not None else now
-            wanted["conditions"] = [
-                {
-                    "type": ORPHANED,
-                    "status": "True",
-                    "reason": ending.value,
-                    "message": _MESSAGES[ending],
-                    "observedGeneration": metadata.get("generation", 0),
-                    "lastTransitionTime": since,
-                }
-            ]
+            value = "True", ending.value, _MESSAGES[ending]
+            generation = metadata.get("generation", 0)
+            wanted["conditions"] = [kube.condition(ORPHANED, value, generation, known, now)]
         await self._client.apply(
             SPECS,
             {

@@ -101,22 +101,11 @@ class SourceSpec(_Part, frozen=True):
     mapping: tuple[Mapping, ...] = ()
 
 
-class Condition(_Part, frozen=True):
-    """A condition."""
-
-    type: str = ""
-    status: str = ""
-    reason: str = ""
-    message: str = ""
-    last_transition_time: str = ""
-    observed_generation: int = 0
-
-
 class SourceStatus(_Part, frozen=True):
     """The progress of reads."""
 
     last_sync_time: str = ""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[kube.Condition, ...] = ()
 
 
 class Source(kube.Projection, frozen=True):
@@ -130,14 +119,9 @@ class Source(kube.Projection, frozen=True):
         """Time at which the last complete read began, by the tracker's clock."""
         return kube.time_of(self.status.last_sync_time)
 
-    def condition(self, name: str) -> Condition | None:
-        """Return its condition of a type; None if it has none."""
-        return next((known for known in self.status.conditions if known.type == name), None)
-
     def has_condition(self, wanted: JSON) -> bool:
         """Whether its status has exactly this condition."""
-        known = self.condition(wanted["type"])
-        return known is not None and msgspec.to_builtins(known) == wanted
+        return any(msgspec.to_builtins(known) == wanted for known in self.status.conditions)
 
     @property
     def provider(self) -> Provider:

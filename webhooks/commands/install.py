@@ -3,7 +3,7 @@
 import asyncio
 import pathlib
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -16,6 +16,15 @@ from webhooks.cluster import configuration
 from webhooks.cluster import install as registration
 from webhooks.commands import options
 from webhooks.server import object_lookup
+
+Preflight: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--preflight",
+        help="Judge the live objects first, as schemagen preflight does; change nothing if "
+        "writes of them would be refused or fields lost.",
+    ),
+]
 
 
 def install(
@@ -36,14 +45,7 @@ def install(
             help="Apply only the CRDs; webhook configurations and policies are left alone.",
         ),
     ] = False,
-    preflight: Annotated[
-        bool,
-        typer.Option(
-            "--preflight",
-            help="Judge the live objects first, as schemagen preflight does; change nothing if "
-            "writes of them would be refused or fields lost.",
-        ),
-    ] = False,
+    preflight: Preflight = False,
     storage: options.Storage = None,
     cert_manager: Annotated[
         str | None,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from controllers.agentctl.chart import rights as matrix
-from controllers.agentctl.chart.values import ChartValues, Values
+from controllers.agentctl.chart.values import ChartValues
+from controllers.agentctl.chart.workload_values import Values
 from schemagen import yaml
 from webhooks.deployment import rights
 
@@ -36,7 +37,7 @@ def _drop_titles(value: Any) -> None:
 
 def values_yaml() -> str:
     """Return values.yaml: the defaults, each with its description."""
-    head = f"# {COMMAND}\n# The values are defined in controllers/agentctl/chart/values.py.\n\n"
+    head = f"# {COMMAND}\n# The values are defined in controllers/agentctl/chart.\n\n"
     return head + "\n".join(_commented(ChartValues(), 0)) + "\n"
 
 

@@ -105,36 +105,48 @@ async def _replica(
             return made
 
         audit = _audit_log(given, identity)
-        record = audit_log.nothing if audit is None else audit.record
-        options = dataclasses.replace(options, audit=record)
+        if audit is not None:
+            options = dataclasses.replace(options, audit=audit.record)
         replica = manager.Manager(client, identity, make, options)
         replica.metrics.reload_failures(lambda: operator.failures)
-        sources = service.Service(
-            client,
-            replica.metrics.registry,
-            namespace=options.namespace,
-            spool=given.spool,
-            github_api=given.github_api,
-            audit=record,
-        )
-
-        if given.sources_port is not None:
-            replica.while_leading.append(sources.repair)
+        sources = _sources(client, given, replica, options)
 
         def problem() -> str:
-            problems = (replica.problem, "" if given.sources_port is None else sources.problem)
+            problems = (replica.problem, sources.problem if sources is not None else "")
             return "; ".join(filter(None, problems))
 
         async with contextlib.AsyncExitStack() as stack:
             await _open_audit(stack, audit, replica)
             await stack.enter_async_context(runtimes.maintain_runtimes(made))
             await stack.enter_async_context(_ready(replica, identity, given, problem))
-            await _receive(stack, sources, given)
+            if sources is not None:
+                await _receive(stack, sources, given)
             following = asyncio.create_task(operator.follow())
             try:
                 return await _work(replica, stopped)
             finally:
                 following.cancel()
+
+
+def _sources(
+    client: kube.Client,
+    given: ControllerOptions,
+    replica: manager.Manager,
+    options: manager.Options,
+) -> service.Service | None:
+    """Return what ingests issues, and let the leader read trackers; None without a port."""
+    if not options.ingests:
+        return None
+    sources = service.Service(
+        client,
+        replica.metrics.registry,
+        namespace=options.namespace,
+        spool=given.spool,
+        github_api=given.github_api,
+        audit=options.audit,
+    )
+    replica.while_leading.append(sources.repair)
+    return sources
 
 
 def _audit_log(given: ControllerOptions, identity: str) -> audit_log.AuditLog | None:
@@ -197,10 +209,8 @@ async def _receive(
     stack: contextlib.AsyncExitStack, sources: service.Service, given: ControllerOptions
 ) -> None:
     """Receive deliveries of issue trackers until the stack is closed."""
-    if given.sources_port is None:
-        return
     try:
-        await stack.enter_async_context(sources.serving(given.host, given.sources_port))
+        await stack.enter_async_context(sources.serving(given.host, given.sources_port or 0))
     except SpoolError as error:
         raise CommandError(str(error)) from error
     except OSError as error:

@@ -1,7 +1,6 @@
 """Builds the runtimes of a controller from its options. Shell: reads Secrets and ConfigMaps."""
 
 import asyncio
-import base64
 import contextlib
 import dataclasses
 import logging
@@ -167,10 +166,4 @@ class _Values:
             value = await self._client.get(resource, name, namespace=namespace)
         except kube.NotFoundError:
             return None
-        data = value.get("data") or {}
-        if resource == kube.SECRETS:
-            # Go marshals an empty byte slice as null.
-            return {key: base64.b64decode(text or "") for key, text in data.items()}
-        binary = value.get("binaryData") or {}
-        plain = {key: (text or "").encode() for key, text in data.items()}
-        return {**plain, **{key: base64.b64decode(text or "") for key, text in binary.items()}}
+        return kube.values_of(resource, value)

@@ -133,7 +133,7 @@ class Explanation:
     leader: str | None
     leader_silent_since: dt.datetime | None
     workspaces: Sequence[str]
-    conditions: Sequence[projections.Condition]
+    conditions: Sequence[kube.Condition]
     events: Sequence[EventSummary]
     notes: Sequence[str]
 

@@ -9,7 +9,6 @@ from controllers import kube
 from controllers.agentctl import durations, tables
 from controllers.agentctl.explain.explanation import Explanation
 from controllers.agentctl.explain.queue_position import Position, Rank
-from controllers.runs import projections
 from schemagen.problems import JSON
 
 _MAX_HOLDERS: Final = 10
@@ -27,7 +26,7 @@ def _plain(value: object) -> JSON:
     match value:
         case dt.datetime():
             return kube.time_text(value)
-        case projections.Condition():
+        case kube.Condition():
             names = ("type", "status", "reason", "message")
             fields = {name: getattr(value, name) for name in names}
             return {**fields, "lastTransitionTime": value.last_transition_time}

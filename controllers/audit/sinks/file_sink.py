@@ -17,6 +17,7 @@ from typing import Final
 
 from controllers.audit import records
 from controllers.audit.sinks.base import Opened, SinkError
+from schemagen import files
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 _BEGIN: Final = b'{"'
@@ -86,8 +87,8 @@ class FileSink:
                 "part of a record at the end of the audit log is cut off: a write was interrupted",
                 extra={"file": str(self._path), "bytes": cut_bytes},
             )
-        files = [self._path, *self._full_files()[::-1]]
-        last_line = next((line for path in files if (line := _last_line(path))), b"")
+        newest_first = [self._path, *self._full_files()[::-1]]
+        last_line = next((line for path in newest_first if (line := _last_line(path))), b"")
         last = records.read(last_line)
         return Opened(last.position if last is not None and last.is_intact else None, cut_bytes)
 
@@ -95,11 +96,7 @@ class FileSink:
         """Open the file, and find the end of its last complete line."""
         flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o600)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        files.sync_directory(self._path.parent)
         self._size = _whole_bytes(self._descriptor)
 
     def _is_continuable(self) -> bool:

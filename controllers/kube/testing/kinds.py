@@ -140,7 +140,7 @@ class Kind:
         """
         causes = [*found, *self._schema_causes(value, old, subresource)]
         not_run = _cause(checker.NOT_RUN.cause())
-        is_blocked = any(condition["reason"] in _BLOCKING for condition in found)
+        is_blocked = any(cause["reason"] in _BLOCKING for cause in found)
         if is_blocked and self.node is not None and self.node.has_rules:
             causes = [cause for cause in causes if cause != not_run] + [not_run]
         if causes:
@@ -245,10 +245,8 @@ def of_api(api: registry.Api) -> Iterator[tuple[JSON, Convert]]:
     for kind in api.kinds:
 
         def convert(value: JSON, desired: str, kind: registry.Kind = kind) -> JSON:
-            source, target = (
-                api_version.rpartition("/")[2] for api_version in (value["apiVersion"], desired)
-            )
-            return converter.way(kind, source, target).plain(value)
+            versions = (text.rpartition("/")[2] for text in (value["apiVersion"], desired))
+            return converter.way(kind, *versions).plain(value)
 
         yield definitions.crd(api, kind, webhook=definitions.NOWHERE), convert
 

@@ -10,13 +10,15 @@ for an unset time, list or map, and a kubelet does so for a lost container (tekt
 """
 
 import contextlib
+import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from controllers.kube import errors
+from controllers.kube.clocks import time_text
 from controllers.kube.resources import Resource
 from controllers.kube.responses import decode
 
@@ -77,6 +79,47 @@ class Projection(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     def key(self) -> Key:
         """Namespace and name of the object."""
         return Key(self.metadata.namespace, self.metadata.name)
+
+
+class Condition(msgspec.Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """A condition of an object (metav1.Condition)."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""
+
+
+def condition(
+    kind: str,
+    value: tuple[str, str, str],
+    generation: int,
+    known: Iterable[Condition],
+    now: dt.datetime,
+) -> dict[str, Any]:
+    """Build a condition; its transition time is kept while its status is unchanged.
+
+    Args:
+        kind: Its type.
+        value: Its status, reason and message.
+        generation: Of the object that it is about.
+        known: The conditions so far.
+        now: Aware UTC time.
+    """
+    status, reason, message = value
+    before = next((each for each in known if each.type == kind), None)
+    is_kept = before is not None and before.status == status
+    since = before.last_transition_time if before is not None and is_kept else time_text(now)
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "observedGeneration": generation,
+        "lastTransitionTime": since,
+    }
 
 
 T = TypeVar("T", bound=Projection)

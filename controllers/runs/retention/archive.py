@@ -25,7 +25,7 @@ from controllers import kube
 from controllers.kube import JSON
 from controllers.runs import projections
 from controllers.runs.retention import archive_files, retention_policy
-from schemagen import canonical
+from schemagen import canonical, files
 
 _SUFFIX: Final = ".jsonl.gz"
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -176,7 +176,7 @@ class FileArchive:
         try:
             if not self._directory.is_dir():
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                archive_files.sync_folder(self._directory.parent)
+                files.sync_directory(self._directory.parent)
             with archive_files.open_private(
                 self._directory / "lock", os.O_RDWR | os.O_CREAT
             ) as lock:
@@ -211,7 +211,7 @@ class FileArchive:
         if self._known.get(namespace, (None, 0))[0] != path:
             # A file's existence is durable only once its directory is synced, whoever created it.
             for each in (folder, self._directory):
-                archive_files.sync_folder(each)
+                files.sync_directory(each)
         self._known[namespace] = path, start + len(member)
 
     def _start(self, namespace: str, path: pathlib.Path) -> int:

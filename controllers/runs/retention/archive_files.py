@@ -49,15 +49,6 @@ def write_synced(file: io.FileIO, data: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def sync_folder(path: pathlib.Path) -> None:
-    """Sync a directory to disk: a file's existence is durable only then."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def truncate_torn(path: pathlib.Path) -> None:
     """Remove an incomplete last member: no run of it was deleted."""
     with open_private(path, os.O_RDWR) as file:

@@ -1,8 +1,6 @@
 """The signing secrets of sources, read by name and kept for a short time. Shell: the cluster."""
 
 import asyncio
-import base64
-import binascii
 import dataclasses
 import logging
 import time
@@ -74,11 +72,9 @@ class SigningSecrets:
         value = b""
         try:
             secret = await self._client.get(kube.SECRETS, ref.name, namespace=namespace)
-            return base64.b64decode((secret.get("data") or {})[ref.key] or "", validate=True)
+            return kube.values_of(kube.SECRETS, secret)[ref.key]
         except KeyError:
             problem = f"expected the key {ref.key!r} in Secret {ref.name!r}, got none"
-        except binascii.Error:
-            problem = f"expected base64 in Secret {ref.name!r}, key {ref.key!r}"
         except (kube.NotFoundError, kube.ForbiddenError) as error:
             problem = str(error)
         except kube.KubeError as error:

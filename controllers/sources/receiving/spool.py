@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from controllers.sources.receiving import spool_records
 from controllers.sources.receiving.spool_records import Damage, Record
+from schemagen import files
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 MAX_BYTES: Final = 1024 * 1024 * 1024
@@ -214,11 +215,7 @@ class Spool:
         descriptor = os.open(segment.path, flags, 0o600)
         self._open = segment, descriptor
         self._segments.append(segment)
-        folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        files.sync_directory(self._directory)
         return self._open
 
     def _close_segment(self) -> None:

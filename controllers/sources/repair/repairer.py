@@ -6,8 +6,6 @@ whether reads succeed.
 """
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import datetime as dt
 import logging
@@ -119,10 +117,10 @@ class Repairer:
         namespace = source.metadata.namespace
         try:
             secret = await self._client.get(kube.SECRETS, ref.name, namespace=namespace)
-            token = base64.b64decode((secret.get("data") or {})[ref.key], validate=True).decode()
+            token = kube.values_of(kube.SECRETS, secret)[ref.key].decode()
         except (kube.NotFoundError, kube.ForbiddenError) as error:
             raise ReadError(f"the credentials cannot be read: {error}") from error
-        except (KeyError, binascii.Error, UnicodeDecodeError):
+        except (KeyError, UnicodeDecodeError):
             token = ""
         token = token.strip()
         # Nothing else may be in a header.
@@ -134,7 +132,10 @@ class Repairer:
         self, source: Source, last_sync: dt.datetime | None, failure: str = ""
     ) -> None:
         """Write the time of the last complete read, and whether reads succeed, if it changed."""
-        condition = _condition(source, failure, self._now())
+        value = ("False", "ReadFailed", failure[:_MAX_MESSAGE]) if failure else ("True", "Read", "")
+        condition = kube.condition(
+            SYNCED, value, source.metadata.generation, source.status.conditions, self._now()
+        )
         if last_sync == source.last_sync and source.has_condition(condition):
             return
         status: JSON = {"conditions": [condition]}
@@ -149,19 +150,3 @@ class Repairer:
             subresource="status",
             answers_metadata=True,
         )
-
-
-def _condition(source: Source, failure: str, now: dt.datetime) -> JSON:
-    """Build the condition Synced; its transition time is kept while its status is unchanged."""
-    status, reason = ("False", "ReadFailed") if failure else ("True", "Read")
-    known = source.condition(SYNCED)
-    is_kept = known is not None and known.status == status
-    since = known.last_transition_time if known is not None and is_kept else kube.time_text(now)
-    return {
-        "type": SYNCED,
-        "status": status,
-        "reason": reason,
-        "message": failure[:_MAX_MESSAGE],
-        "observedGeneration": source.metadata.generation,
-        "lastTransitionTime": since,
-    }

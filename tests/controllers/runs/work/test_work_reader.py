@@ -98,7 +98,7 @@ def memory(
         "connection": {"secretKeyRef": {"name": name}},
         "health": health or {},
     }
-    condition = projections.Condition(type="Ready", status=str(is_ready), message="away")
+    condition = kube.Condition(type="Ready", status=str(is_ready), message="away")
     return projections.Whole(
         metadata=kube.Metadata(
             name=name, namespace="team", creation_timestamp=f"2026-11-28T12:00:0{since}Z"
