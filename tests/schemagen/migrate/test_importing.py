@@ -19,7 +19,7 @@ from schemagen.compat import sources
 from schemagen.migrate.importing import modules, names, normalization, verification
 from schemagen.migrate.importing.python import expressions, layout
 from schemagen.problems import JSON
-from tests.support import import_proof, judge_draws
+from tests.support import depth, import_proof, judge_draws
 
 pytestmark = pytest.mark.slow
 
@@ -55,16 +55,19 @@ def test_public_crd_is_generated_again(path: pathlib.Path) -> None:
         assert [] == places({"models.py": modules.single([crd])}, crd)
 
 
+OBJECTS = depth.draws(100)
+
+
 @pytest.mark.slow
 def test_public_crds_are_proved_with_objects() -> None:
     tally = import_proof.Tally()
 
     with judge.Judge(deadline_seconds=60) as oracle:
         for path in (path for path in PUBLIC if path.stat().st_size < 10_000):
-            asyncio.run(import_proof.prove(tally, path, oracle, objects=40, seed=1))
+            asyncio.run(import_proof.prove(tally, path, oracle, objects=OBJECTS, seed=1))
 
     assert [] == tally.faults
-    assert tally.objects == 40 * tally.versions > 0
+    assert tally.objects == OBJECTS * tally.versions > 0
     assert 0 < tally.allowed < tally.objects
 
 
