@@ -1,6 +1,7 @@
 """Replicas of ``webhooks serve`` behind a balancer of connections, as a Service has them."""
 
 import asyncio
+import collections
 import contextlib
 import itertools
 import json
@@ -17,6 +18,7 @@ from tests.support import processes
 MAX_START_SECONDS = 180.0
 MAX_STOP_SECONDS = 60.0
 PROBE_SECONDS = 1.0  # a kubelet's timeoutSeconds unless told otherwise
+FAILURES = 3  # a kubelet's failureThreshold unless told otherwise
 
 
 class Replica:
@@ -78,8 +80,9 @@ async def started(directory: pathlib.Path, name: str, *options: str) -> Replica:
 class Balancer:
     """Gives each new connection to the next ready replica; established ones stay where they are.
 
-    Readiness is asked for a few times a second; a kubelet asks every ten seconds, and takes a
-    replica out at once when it is deleted.
+    Readiness is asked for a few times a second, where a kubelet asks every ten seconds. As with a
+    kubelet a replica is out after some failed probes in succession, so one that a busy machine
+    delays stays in; it is out at once when it is deleted, or when its process has ended.
     """
 
     POLL_SECONDS = 0.2
@@ -87,6 +90,7 @@ class Balancer:
     def __init__(self) -> None:
         self.replicas: list[Replica] = []
         self._ready: list[Replica] = []
+        self._failures: collections.Counter[Replica] = collections.Counter()
         self._turn = itertools.count()
         self._pipes: set[asyncio.Task[None]] = set()
         self.is_listening = False
@@ -121,9 +125,17 @@ class Balancer:
         timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
-                found = [one for one in [*self.replicas] if await one.is_ready(session)]
+                found = [one for one in [*self.replicas] if await self._takes_calls(one, session)]
                 self._ready = [one for one in found if one in self.replicas]
                 await asyncio.sleep(self.POLL_SECONDS)
+
+    async def _takes_calls(self, replica: Replica, session: aiohttp.ClientSession) -> bool:
+        if await replica.is_ready(session):
+            self._failures[replica] = 0
+            return True
+        self._failures[replica] += 1
+        was_ready = replica in self._ready and replica.process.returncode is None
+        return was_ready and self._failures[replica] < FAILURES
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ready = self._ready
