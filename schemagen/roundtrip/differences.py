@@ -39,6 +39,9 @@ class Order:
         return "<order>"
 
 
+# Of items whose schema declares none.
+_USUAL_KEYS: Final = ("name",)
+
 Step: TypeAlias = str | int | Item | Order
 Path: TypeAlias = tuple[Step, ...]
 ROOT: Final[Path] = ()
@@ -124,14 +127,20 @@ class _Comparison:
     def _pairs(
         self, before: list[JSON], after: list[JSON], node: Node | None, path: Path
     ) -> Iterator[Difference]:
-        """The items at the same places; one with another key is another item."""
+        """The items at the same places; one with another key is another item.
+
+        A path goes to an item by its name where that is the only one, as another version of the
+        list may have fewer items.
+        """
         keys = () if node is None else tuple(node.list_keys)
         child = None if node is None else node.items
+        olds, news = (_by_name(items, keys or _USUAL_KEYS) for items in (before, after))
+        steps = {index: name for name, index in olds.items() if news.get(name) == index}
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             if keys and _identity(old, keys) != _identity(new, keys):
                 yield Difference((*path, index), old, new)
             else:
-                yield from self.of(old, new, child, (*path, index))
+                yield from self.of(old, new, child, (*path, steps.get(index, index)))
 
     def _items(
         self,
@@ -239,6 +248,15 @@ def _identity(value: JSON, keys: tuple[str, ...]) -> str:
     if keys and isinstance(value, dict):
         value = {key: value.get(key) for key in keys}
     return canonical.dumps(value).decode()
+
+
+def _by_name(items: list[JSON], keys: tuple[str, ...]) -> dict[Item, int]:
+    """Where the items are whose keys no other one has."""
+    places: dict[Item, list[int]] = {}
+    for index, one in enumerate(items):
+        if isinstance(one, dict) and all(key in one for key in keys):
+            places.setdefault(item(one, keys), []).append(index)
+    return {name: indexes[0] for name, indexes in places.items() if len(indexes) == 1}
 
 
 def _by_identity(items: list[JSON], keys: tuple[str, ...]) -> dict[str, JSON]:

@@ -316,12 +316,18 @@ class _Survival:
 
         A text that the version of the write did not list before came with what was written.
         """
-        listed = _brought(self.views, self.version, self.written, self.written.before)
+        listed, written = (
+            _brought(self.views, self.version, self.written, said)
+            for said in (self.written.before, self.written.said)
+        )
         again = [
             dataclasses.replace(
                 difference,
                 before=_as_often(
-                    difference.before, difference.after, differences.get(listed, difference.path)
+                    difference.before,
+                    difference.after,
+                    differences.get(listed, difference.path),
+                    differences.get(written, difference.path),
                 ),
             )
             for difference in found
@@ -358,25 +364,31 @@ class _Survival:
         return [*differences.differences(better, self.after, self.views.node(self.version))]
 
 
-def _as_often(before: JSON, after: JSON, listed: JSON) -> JSON:
-    """Return a list with each of its items as often as in another list.
+def _as_often(before: JSON, after: JSON, listed: JSON, written: JSON) -> JSON:
+    """Return a list with each of its items as often as it must be there still.
 
     Args:
-        before: The other list.
+        before: The list before.
         after: The list.
-        listed: The items of which that is required; objects are known by more than their value.
+        listed: What the version of the write listed before. It could take that away; and what it
+            did not list is new, unless objects are known by more than their value.
+        written: What it lists by what was written.
     """
     if not (isinstance(before, list) and isinstance(after, list)):
         return after
-    counts, now = (collections.Counter(map(canonical.dumps, items)) for items in (before, after))
+    counts, now, could, says = map(_occurrences, (before, after, listed, written))
     items = []
     for item in after:
         text = canonical.dumps(item)
-        is_new = isinstance(listed, list) and not isinstance(item, dict) and item not in listed
-        missing = 0 if is_new else counts[text] - now[text]
-        items += [item] * (1 + max(missing, 0))
+        is_new = isinstance(listed, list) and not isinstance(item, dict) and not could[text]
+        wanted = min(counts[text], counts[text] - could[text] + says[text])
+        items += [item] * (1 + (0 if is_new else max(wanted - now[text], 0)))
         del counts[text]
     return items
+
+
+def _occurrences(value: JSON) -> collections.Counter[bytes]:
+    return collections.Counter(map(canonical.dumps, value if isinstance(value, list) else ()))
 
 
 def _units(found: Sequence[Difference]) -> Iterator[Sequence[Difference]]:

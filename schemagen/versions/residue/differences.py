@@ -90,6 +90,9 @@ def _insertion(
     *at, key = path
     entry: Entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
     repeats = list_insertions.repeats(rest, inserts)
+    leaders = list_insertions.leaders(rest, inserts)
+    if leaders:
+        entry |= {"ahead": {key: leaders}}
     if len(repeats) < len(inserts):
         keys = list_items.telling_keys(rest, [item for _, item in inserts], node)
         if keys is not None:

@@ -42,8 +42,10 @@ def _size(values: Iterable[JSON], limit: int) -> int:
 class EntryGroups:
     """Entries in the groups in which they are tried: all, halves of those refused, single ones.
 
-    Of a single one that is refused, its parts are tried. What cannot be divided is tried a second
-    time: it may fit only once another one is in place.
+    Halves are divided between fields where there are several: what a list of many refused entries
+    takes of the attempts is not lost to the field beside it. Of a single entry that is refused, its
+    parts are tried. What cannot be divided is tried a second time: it may fit only once another one
+    is in place.
     """
 
     def __init__(self, entries: Sequence[Entry], max_attempts: int) -> None:
@@ -69,7 +71,7 @@ class EntryGroups:
             entries = group if len(group) > 1 else residue_entries.parts_of(group[0]) or group
             places = [[entry] for entry in entries]
         if len(places) > 1:
-            middle = len(places) // 2
+            middle = _middle([residue_entries.field_of(place[0]) for place in places])
             self._waiting += (tuple(places[:middle]), tuple(places[middle:]))
         elif self._waiting:
             self._refused += group
@@ -80,3 +82,10 @@ def _by_place(entries: Sequence[Entry]) -> list[list[Entry]]:
     for entry in entries:
         places.setdefault(canonical.dumps(entry.get("at")), []).append(entry)
     return list(places.values())
+
+
+def _middle(fields: Sequence[Sequence[str]]) -> int:
+    """Where to divide places, of which each is in a field."""
+    borders = [at for at in range(1, len(fields)) if fields[at] != fields[at - 1]]
+    half = len(fields) // 2
+    return min(borders, key=lambda border: abs(border - half), default=half)

@@ -6,6 +6,8 @@ an edited list too, where that item is.
 """
 
 import collections
+import dataclasses
+import enum
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import TypeAlias
 
@@ -128,47 +130,76 @@ def inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
     return target
 
 
-def repeated(
-    value: list[JSON],
-    inserts: JSON,
-    numbers: JSON,
-    names: Names,
-    *,
-    is_adjacent: bool = False,
-) -> list[JSON] | None:
-    """Return an edited list with the insertions that repeat a name in it; None if none does.
+def leaders(rest: list[JSON], inserts: Sequence[list[JSON]]) -> list[int]:
+    """Return the numbers of the insertions that come before the item of ``rest`` they repeat."""
+    behind = {*followers(rest, inserts, canonical.dumps)}
+    return [at for at in repeats(rest, inserts) if at not in behind]
 
-    A repeat keeps its index if that is behind the item that it repeats; otherwise it directly
-    follows that item, as all do where ``is_adjacent``: of equal items side by side it does not
-    matter which one a conversion keeps, the first or the last.
+
+class Placing(enum.Enum):
+    """Where the repeats of an item go in an edited list."""
+
+    AHEAD = enum.auto()
+    """At their index; those that came before the item before it: of equal ones the last counts."""
+    BEHIND = enum.auto()
+    """At their index if that is behind the item, otherwise beside it."""
+    BESIDE = enum.auto()
+    """Directly behind the item: then it does not matter which of equal ones counts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeats:
+    """Insertions of which some repeat an item; untrusted.
+
+    Attributes:
+        inserts: All insertions.
+        numbers: Those that are repeats.
+        ahead: Those of them that came before the item.
+        names: What identifies items.
     """
+
+    inserts: JSON
+    numbers: JSON
+    ahead: JSON
+    names: Names
+
+
+def repeated(value: list[JSON], repeats: Repeats, placing: Placing) -> list[JSON] | None:
+    """Return an edited list with the insertions that repeat a name in it; None if none does."""
+    names, first = repeats.names, _numbers(repeats.ahead) if placing is Placing.AHEAD else ()
     waiting = collections.deque(
-        (-1 if is_adjacent else index, again)
-        for index, again in _chosen(inserts, numbers)
+        (-1 if placing is Placing.BESIDE else index, again, at in first)
+        for at, index, again in _chosen(repeats.inserts, repeats.numbers)
         if names(again) is not None
     )
+    there = {*map(names, value)}
     target: list[JSON] = []
     seen: set[Hashable] = set()
     held = collections.defaultdict[Hashable, list[JSON]](list)
     for item in value:
         while waiting and waiting[0][0] <= len(target):
-            again = waiting.popleft()[1]
+            _, again, is_first = waiting.popleft()
             name = names(again)
-            (target if name in seen else held[name]).append(again)
+            is_free = name in seen or (is_first and name in there)
+            (target if is_free else held[name]).append(again)
         target.append(item)
         name = names(item)
         seen.add(name)
         target += held.pop(name, ())
-    target += [again for _, again in waiting if names(again) in seen]
+    target += [again for _, again, _ in waiting if names(again) in seen]
     return target if len(target) > len(value) else None
 
 
-def _chosen(inserts: JSON, numbers: JSON) -> list[tuple[int, JSON]]:
-    """Return the insertions of some numbers, sorted by index; both arguments are untrusted."""
-    chosen = {at for at in numbers if type(at) is int} if isinstance(numbers, list) else set()
+def _chosen(inserts: JSON, numbers: JSON) -> list[tuple[int, int, JSON]]:
+    """Return the insertions of some numbers, with these, sorted by index."""
+    chosen = _numbers(numbers)
     found = []
     for at, place in enumerate(inserts if isinstance(inserts, list) else ()):
         match place:
             case [int(index), item] if at in chosen:
-                found.append((index, item))
-    return sorted(found, key=lambda insertion: insertion[0])
+                found.append((at, index, item))
+    return sorted(found, key=lambda insertion: insertion[1])
+
+
+def _numbers(value: JSON) -> set[int]:
+    return {at for at in value if type(at) is int} if isinstance(value, list) else set()

@@ -35,14 +35,20 @@ def marks(items: list[JSON], keys: Keys, node: Node) -> str:
 
 
 def is_renamed(items: JSON, index: JSON, keys: Keys, known: JSON) -> bool:
-    """Return whether the item at an index has a name that no item of the marked list had."""
+    """Return whether the item at an index has a name that no item of the marked list had.
+
+    A name of that list counts as new where the items that had it have it still.
+    """
     if type(index) is not int or type(known) is not str or not isinstance(items, list):
         return False
     if not 0 <= index < len(items) or len(known) != _MARK_CHARACTERS * len(items):
         return False
-    pairs = range(0, len(known), _MARK_CHARACTERS)
     mark = _mark(items[index], keys)
-    return mark != _UNMARKED and mark not in {known[at : at + _MARK_CHARACTERS] for at in pairs}
+    return mark != _UNMARKED and all(
+        _mark(item, keys) == mark
+        for at, item in zip(range(0, len(known), _MARK_CHARACTERS), items, strict=True)
+        if known[at : at + _MARK_CHARACTERS] == mark
+    )
 
 
 _UNMARKED: Final = "-" * _MARK_CHARACTERS

@@ -18,8 +18,10 @@ its index, the length of the list, its digest, and which it was of how many item
 ``"again": {key: [number, ...]}`` beside ``insert`` says which of those repeat an item of the list;
 they are put back as well where somebody edited the list and left that item in it. With ``"by":
 keys`` it is an item with the same keys, whatever else is in it, and they follow that item.
+``"ahead": {key: [number, ...]}`` says which of the repeats came before the item.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -33,11 +35,18 @@ Entry: TypeAlias = dict[str, Any]
 
 def part_of(entry: Entry) -> str:
     """The member of an object that an entry speaks of."""
+    return next(iter(field_of(entry)), "")
+
+
+def field_of(entry: Entry) -> list[str]:
+    """The members on the way to what an entry speaks of, up to the first item of a list."""
     at = entry.get("at")
-    if isinstance(at, list) and at:
-        return str(at[0])
+    steps = at if isinstance(at, list) else []
+    members = [*itertools.takewhile(lambda step: isinstance(step, str), steps)]
+    if len(members) < len(steps):
+        return members
     groups = (entry.get(name) for name in ("was", "is", "insert"))
-    return next((key for group in groups if isinstance(group, dict) for key in group), "")
+    return members + [key for group in groups if isinstance(group, dict) for key in group][:1]
 
 
 def parts_of(entry: Entry) -> list[Entry]:

@@ -3,7 +3,7 @@
 import bisect
 import collections
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from schemagen import canonical
@@ -41,13 +41,17 @@ def placements(
 ) -> Iterator[Applied]:
     """Yield an object with entries applied, for each way to place repeated items in edited lists.
 
-    A conversion that takes of equal items the last one, not the first, does not keep the order of
-    a list in which repeats come at their old index.
+    Some conversions take of equal items the first one and some the last: the order of a list tells
+    which placing they keep.
     """
-    found = applied(base, entries, node, settled)
-    yield found
-    if found.has_repeats:
-        yield applied(base, entries, node, settled, is_adjacent=True)
+    last: JSON = None
+    for placing in list_insertions.Placing:
+        found = applied(base, entries, node, settled, placing)
+        if found.value != last:
+            yield found
+        if not found.has_repeats:
+            return
+        last = found.value
 
 
 def applied(
@@ -55,8 +59,7 @@ def applied(
     entries: Sequence[Entry],
     node: Node = OPEN,
     settled: JSON = None,
-    *,
-    is_adjacent: bool = False,
+    placing: list_insertions.Placing = list_insertions.Placing.BEHIND,
 ) -> Applied:
     """``base`` with every entry that is not stale; ``base`` itself is left as it is.
 
@@ -66,9 +69,9 @@ def applied(
         node: Of the schema of ``base``.
         settled: The plain conversion of the object with its defaults, with its defaults: what
             digests are compared with. ``base`` if there is none.
-        is_adjacent: Whether repeated items are put beside each other in edited lists.
+        placing: Where repeated items go in edited lists.
     """
-    merge = _Merge(is_adjacent=is_adjacent)
+    merge = _Merge(placing)
     at = _At(base, base if settled is None else settled, base, node)
     edited: set[str] = set()
     exact: list[Entry] = []
@@ -149,13 +152,13 @@ _Change: TypeAlias = Callable[[_At], JSON]
 class _Merge:
     """Applies the entries of one object."""
 
-    def __init__(self, *, is_adjacent: bool) -> None:
-        self._is_adjacent = is_adjacent
+    def __init__(self, placing: list_insertions.Placing) -> None:
+        self._placing = placing
         self.has_repeats = False
         self._digests = _Digests()
         self._named = NamedItems()
         # As in ``_Digests``, each list is kept so that no other one gets its id meanwhile.
-        self._placing: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
+        self._placed_at: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
         self._repeatable = MAX_REPEATABLE_ITEMS
         self.is_filling = False
         self._near: collections.deque[JSON] = collections.deque()
@@ -166,10 +169,8 @@ class _Merge:
         self._near = collections.deque(near if isinstance(near, list) else ())
         match entry:
             case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-                again, names = entry.get("again"), self._names(entry.get("by"))
-                return self._rebuilt(
-                    at, path, lambda part: self._inserted(part, was, inserts, again, names)
-                )
+                repeats = {key: self._repeats(entry, key, items) for key, items in inserts.items()}
+                return self._rebuilt(at, path, lambda part: self._inserted(part, was, repeats))
             case {"at": list(path), "was": dict(was), "is": dict(values)}:
                 return self._rebuilt(at, path, lambda part: self._replaced(part, was, values))
             case {"at": list(path), "by": list(by), "after": after, "item": item}:
@@ -262,15 +263,15 @@ class _Merge:
 
     def _indexes(self, items: list[JSON]) -> dict[str, list[int]]:
         """Where the items with each digest are, found once for a list that entries go through."""
-        if id(items) not in self._placing:
-            self._placing[id(items)] = items, by_digest(items)
-        return self._placing[id(items)][1]
+        if id(items) not in self._placed_at:
+            self._placed_at[id(items)] = items, by_digest(items)
+        return self._placed_at[id(items)][1]
 
     def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
         return all(
             any(
                 isinstance(side, dict) and key in side and self._digests.of(side[key]) == digest
-                for side in (part.settled, part.value)
+                for side in (part.settled, part.value, part.plain)
             )
             for key, digest in was.items()
         )
@@ -298,9 +299,7 @@ class _Merge:
         self,
         part: _At,
         was: dict[str, JSON],
-        inserts: dict[str, JSON],
-        again: JSON,
-        names: list_insertions.Names,
+        inserts: Mapping[str, list_insertions.Repeats],
     ) -> JSON:
         if not isinstance(part.value, dict):
             return ABSENT
@@ -310,13 +309,18 @@ class _Merge:
             given = part.member(key).value
             target = None
             if key in was and is_current:
-                target = list_insertions.inserted(given, items)
-            elif key in was and isinstance(again, dict):
-                target = self._repeated(given, items, again.get(key), names)
+                target = list_insertions.inserted(given, items.inserts)
+            elif key in was:
+                target = self._repeated(given, items)
             if target is None:
                 return ABSENT
             changed[key] = target
         return changed
+
+    def _repeats(self, entry: Entry, key: str, inserts: JSON) -> list_insertions.Repeats:
+        """What an entry says of the insertions in a list."""
+        again, ahead = (member_of(entry.get(name), key) for name in ("again", "ahead"))
+        return list_insertions.Repeats(inserts, again, ahead, self._names(entry.get("by")))
 
     def _names(self, by: JSON) -> list_insertions.Names:
         """Return what identifies the items of a list: some keys, or all of an item."""
@@ -326,17 +330,13 @@ class _Merge:
             case _:
                 return self._digests.of
 
-    def _repeated(
-        self, value: JSON, inserts: JSON, numbers: JSON, names: list_insertions.Names
-    ) -> list[JSON] | None:
+    def _repeated(self, value: JSON, repeats: list_insertions.Repeats) -> list[JSON] | None:
         """A list that somebody edited, with what repeats an item that it still has."""
         if not isinstance(value, list) or len(value) > self._repeatable:
             return None
         self._repeatable -= len(value)
         self.is_filling = True
-        target = list_insertions.repeated(
-            value, inserts, numbers, names, is_adjacent=self._is_adjacent
-        )
+        target = list_insertions.repeated(value, repeats, self._placing)
         self.has_repeats = self.has_repeats or target is not None
         return target
 

@@ -74,6 +74,11 @@ NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
 # A Secret has no medium: only v1alpha1 can say so.
 VOLUME = {"name": "v", "type": "secret", "mountPath": "p", "medium": "x"}
 ODD_STEP = {"name": "s", "workload": {"volumes": [VOLUME]}}
+POSTGRES = (
+    (("spec", "type"), "postgres"),
+    (("spec", "connection", "secretRef", "name"), "s"),
+    (("spec", "connection", "secretRef", "key"), "k"),
+)
 MOUNT_PATH: Path = (
     *("spec", "runtime", "workflow", "steps", Item('{"name":"s"}', ("name",))),
     *("workload", "volumes", Item('{"name":"v"}', ("name",)), "mountPath"),
@@ -427,6 +432,63 @@ CASES: dict[str, tuple[Api, Case]] = {
             storage="v1alpha1",
             value=workflow_run({"name": "x"}, {"name": "x"}, ODD_STEP),
             changes=(write("v1beta1", (MOUNT_PATH, "z")),),
+        ),
+    ),
+    "an item that stands twice, and first before another one, beside an edited item": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1alpha1",
+            value=agent({"name": "x"}, {"name": "y"}, {"name": "x"}, {"name": "z"}),
+            changes=(
+                write("v1beta1", (("spec", "env", Item('{"name":"z"}', ("name",)), "value"), "")),
+            ),
+        ),
+    ),
+    "a stored item without a later default, where another one has its key": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v3",
+            value=stored(
+                *(harbor.api, "Berth", "v3"),
+                spec={"secretRefs": [{"name": "a", "key": ""}, {"name": "a"}]},
+            ),
+            is_broken=True,
+            changes=(
+                Change(action="status", version="v1", edits=(Edit(("status", "phase"), "p"),)),
+            ),
+        ),
+    ),
+    "an item that stands twice, of which the version of the write lists and changes one": (
+        crds.api,
+        Case(
+            origin="v1beta1",
+            storage="v1beta1",
+            value=stored(crds.api, "Memory", "v1beta1", spec={"capabilities": ["KV", "KV"]}),
+            is_broken=True,
+            changes=(
+                write("v1alpha1", *POSTGRES),
+                write("v1beta1", (("spec", "capabilities", 1), "Blob")),
+            ),
+        ),
+    ),
+    "an item behind one that stands twice, which gets a default of the client's version": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1beta1",
+            value=workflow_run(NONE, NONE, {"name": "x", "loop": {"maxIterations": 1}}),
+            changes=(
+                write(
+                    "v1beta1",
+                    (
+                        (*MOUNT_PATH[:4], Item('{"name":"x"}', ("name",)), "loop"),
+                        {"maxIterations": 1, "while": {"cel": "c", "control": {}}},
+                    ),
+                    by="v1alpha1",
+                ),
+            ),
         ),
     ),
     "such an item that stands twice itself, where another one is between": (

@@ -244,6 +244,24 @@ def test_what_a_list_gets_is_put_back_behind_what_its_items_get() -> None:
     assert entries == whole
 
 
+def test_refused_entries_of_a_field_do_not_use_up_the_attempts_of_another() -> None:
+    refused = [
+        {"at": ["spec", "list", {"name": str(at)}], "was": {}, "is": {"value": 1}}
+        for at in range(40)
+    ]
+    good = {"at": ["spec", "other"], "was": {}, "is": {"value": 2}}
+    groups = entry_groups.EntryGroups([*refused, good], 3)
+
+    tried = []
+    for group in groups:
+        tried.append(len(group))
+        if group == [good]:
+            break
+        groups.refuse(group)
+
+    assert [41, 40, 1] == tried
+
+
 NAMES = storage.Names("residue", "status-residue", "overflow")
 
 
