@@ -19,6 +19,7 @@ class GitHub:
         now: Its clock.
         issues: By number, as the REST API shows them.
         queries: The queries so far.
+        headers: Of all answers.
         refusals: Answers to the next requests instead of a page: status and headers.
         on_query: Called after each page.
     """
@@ -26,6 +27,7 @@ class GitHub:
     now: dt.datetime
     issues: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
     queries: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
     refusals: list[tuple[int, dict[str, str]]] = dataclasses.field(default_factory=list)
     on_query: Callable[[], None] = lambda: None
 
@@ -49,7 +51,7 @@ class GitHub:
         return app
 
     async def _list(self, request: web.Request) -> web.Response:
-        headers = {"Date": email.utils.format_datetime(self.now, usegmt=True)}
+        headers = {"Date": email.utils.format_datetime(self.now, usegmt=True)} | self.headers
         self.queries.append(dict(request.query))
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return web.json_response({"message": "Bad credentials"}, status=401, headers=headers)

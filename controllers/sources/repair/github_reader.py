@@ -1,7 +1,8 @@
 """Reads the issues of a repository from GitHub's REST API. Shell: HTTP.
 
-Requests are made one after the other, as GitHub asks. Redirects are not followed: they would carry
-the token elsewhere, and a repository that moved is another one.
+Requests are made one after the other, as GitHub asks, and none with a token whose limit is used up.
+Redirects are not followed: they would carry the token elsewhere, and a repository that moved is
+another one.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import datetime as dt
 import email.utils
 import time
 import urllib.parse
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 import aiohttp
@@ -29,6 +30,18 @@ class ReadError(Exception):
     """Issues could not be read; its message contains no credentials."""
 
 
+class LimitedError(ReadError):
+    """GitHub's limit for the token is used up.
+
+    Attributes:
+        seconds: So long it is.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"GitHub's rate limit is used up for {seconds:.0f} s")
+        self.seconds = seconds
+
+
 class GitHubReader:
     """Reads issues.
 
@@ -36,7 +49,6 @@ class GitHubReader:
         session: Its owner closes it.
         api: Base URL.
         now: Seconds since 1970.
-        sleep: Waits for seconds.
     """
 
     def __init__(
@@ -45,9 +57,10 @@ class GitHubReader:
         api: str = PUBLIC_API,
         *,
         now: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._session, self._api, self._now, self._sleep = session, api.rstrip("/"), now, sleep
+        self._session, self._api, self._now = session, api.rstrip("/"), now
+        # When a token may be used again, in seconds since 1970.
+        self._limited_until: dict[str, float] = {}
         parts = urllib.parse.urlsplit(self._api)
         self._origin = f"{parts.scheme}://{parts.netloc}"
 
@@ -66,6 +79,7 @@ class GitHubReader:
 
         Raises:
             ReadError: A page could not be read.
+            LimitedError: The limit is used up, maybe after some pages.
         """
         url = self._first_page(repository, since)
         while True:
@@ -96,7 +110,8 @@ class GitHubReader:
         return f"{self._api}/repos/{path}/issues?{urllib.parse.urlencode(query)}"
 
     async def _get(self, url: str, token: str) -> tuple[dt.datetime, str, bytes]:
-        """Get a page, once the limits allow it."""
+        """Get a page, if the limits allow it."""
+        self._check_limit(token)
         headers = {
             "Accept": "application/vnd.github+json",
             "Authorization": f"Bearer {token}",
@@ -114,10 +129,19 @@ class GitHubReader:
             raise ReadError(f"GitHub is unreachable: {type(error).__name__}") from error
         pause = github_limits.pause_seconds(status, given, self._now())
         if pause:
-            await self._sleep(pause)
+            self._limited_until[token] = self._now() + pause
         if status == 200:  # noqa: PLR2004 - OK
             return _time(given.get("date")), given.get("link", ""), body
+        self._check_limit(token)
         raise ReadError(_problem(status))
+
+    def _check_limit(self, token: str) -> None:
+        now = self._now()
+        self._limited_until = {
+            one: until for one, until in self._limited_until.items() if until > now
+        }
+        if token in self._limited_until:
+            raise LimitedError(self._limited_until[token] - now)
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:

@@ -2,11 +2,12 @@
 
 A read begins where the last one did, minus an overlap, by GitHub's clock. That time is the source's
 ``status.lastSyncTime``, written once everything that was read is applied; the condition Synced says
-whether reads succeed.
+whether reads succeed. A read that ends early is continued where it was, while this process runs.
 """
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from controllers.kube import JSON
 from controllers.sources.api_constants import MANAGER, SOURCES, SYNCED
 from controllers.sources.applier import Applier
 from controllers.sources.issues import Observation, Rank
-from controllers.sources.repair.github_reader import GitHubReader, ReadError
+from controllers.sources.repair.github_reader import GitHubReader, LimitedError, ReadError
 from controllers.sources.source_view import Source
 from schemagen.versions import durations
 
@@ -46,6 +47,19 @@ def interval_seconds(source: Source) -> int | None:
             return None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Begun:
+    """A read that ended early.
+
+    Attributes:
+        began: By GitHub's clock; None if there was no answer.
+        since: What changed before is applied; None if nothing is.
+    """
+
+    began: dt.datetime | None
+    since: dt.datetime | None
+
+
 class Repairer:
     """Reads sources, each at its interval.
 
@@ -68,10 +82,13 @@ class Repairer:
         self._client, self._sources, self._now = client, sources, now
         self._applier, self._reader = applier, reader
         self._queue: kube.Queue[kube.Key] = kube.Queue()
+        self._begun: dict[kube.Key, _Begun] = {}
 
     def changed(self, change: kube.Change[Source]) -> None:
         """Read a source that is new, or has another specification, soon."""
         before, after = change.before, change.after
+        if after is None or before is None or before.spec != after.spec:
+            self._begun.pop(change.key, None)
         if after is not None and (before is None or before.spec != after.spec):
             self._queue.add(change.key, priority=kube.CHANGED)
 
@@ -89,28 +106,33 @@ class Repairer:
             return None
         try:
             await self._read(source)
+        except LimitedError as error:
+            until = kube.time_text(self._now() + dt.timedelta(seconds=error.seconds))
+            _log.info("reading a source waits for GitHub's rate limit until %s", until)
+            failure = f"GitHub's rate limit is used up until {until}"
+            await self._write_status(source, source.last_sync, "RateLimited", failure)
+            return error.seconds
         except ReadError as error:
             _log.warning("reading a source failed: %s", error, extra={"source": str(key)})
-            await self._write_status(source, source.last_sync, failure=str(error))
+            await self._write_status(source, source.last_sync, "ReadFailed", str(error))
             return max(seconds, FAILED_SECONDS)
         return seconds
 
     async def _read(self, source: Source) -> None:
         token = await self._token(source)
-        since = source.last_sync
-        began: dt.datetime | None = None
-        pages = self._reader.pages(
-            source.spec.github.repository if source.spec.github else "",
-            token,
-            None if since is None else since - OVERLAP,
-        )
+        last = source.last_sync
+        begun = self._begun.get(source.key) or _Begun(None, last and last - OVERLAP)
+        repository = source.spec.github.repository if source.spec.github else ""
+        pages = self._reader.pages(repository, token, begun.since)
         async with contextlib.aclosing(pages):
             async for time, issues in pages:
-                began = began or time
                 seen = [Observation(issue, Rank.READ) for issue in issues]
                 await asyncio.gather(*(self._applier.apply(source, each) for each in seen))
-        if began is not None:
-            await self._write_status(source, began)
+                newest = max((issue.updated for issue in issues), default=begun.since)
+                begun = self._begun[source.key] = _Begun(begun.began or time, newest)
+        self._begun.pop(source.key, None)
+        if begun.began is not None:
+            await self._write_status(source, begun.began)
 
     async def _token(self, source: Source) -> str:
         ref = source.spec.credentials.secret_key_ref
@@ -129,10 +151,14 @@ class Repairer:
         return token
 
     async def _write_status(
-        self, source: Source, last_sync: dt.datetime | None, failure: str = ""
+        self,
+        source: Source,
+        last_sync: dt.datetime | None,
+        reason: str = "Read",
+        failure: str = "",
     ) -> None:
         """Write the time of the last complete read, and whether reads succeed, if it changed."""
-        value = ("False", "ReadFailed", failure[:_MAX_MESSAGE]) if failure else ("True", "Read", "")
+        value = ("False" if failure else "True", reason, failure[:_MAX_MESSAGE])
         condition = kube.condition(
             SYNCED, value, source.metadata.generation, source.status.conditions, self._now()
         )

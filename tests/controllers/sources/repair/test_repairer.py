@@ -34,7 +34,6 @@ class Bench:
     client: kube.Client
     store: kube.Store[Source]
     repairer: Repairer
-    pauses: list[float]
 
     async def read(self) -> float | None:
         """Read the source as it is."""
@@ -61,10 +60,9 @@ async def bench() -> AsyncIterator[Bench]:
     server, github = testing.ApiServer(crds.api), GitHub(NOON)
     await source_bench.prepare(server)
     store: kube.Store[Source] = kube.Store()
-    pauses: list[float] = []
 
-    async def pause(seconds: float) -> None:
-        pauses.append(seconds)
+    def now() -> dt.datetime:
+        return github.now
 
     async with (
         server.client() as client,
@@ -73,10 +71,11 @@ async def bench() -> AsyncIterator[Bench]:
     ):
         token = {"metadata": {"name": "token"}, "stringData": {"token": standin_github.TOKEN}}
         await client.create(kube.SECRETS, token, namespace="team")
-        reader = GitHubReader(session, str(api.make_url("")), now=NOON.timestamp, sleep=pause)
+        reader = GitHubReader(session, str(api.make_url("")), now=lambda: now().timestamp())
         applier = Applier(client, store.get)
         applying = asyncio.create_task(applier.run())
-        yield Bench(github, server, client, store, Repairer(client, store, applier, reader), pauses)
+        repairing = Repairer(client, store, applier, reader, now)
+        yield Bench(github, server, client, store, repairing)
         applying.cancel()
         await asyncio.gather(applying, return_exceptions=True)
 
@@ -146,32 +145,65 @@ async def test_pull_requests_are_left_out(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "pause"),
+    ("status", "headers", "reason", "seconds"),
     [
-        (403, {"Retry-After": "7"}, [7.0]),
-        (429, {}, [60.0]),
-        (500, {}, []),
-        (301, {"Location": "https://evil.example/"}, []),
-        (404, {}, []),
+        (403, {"Retry-After": "7"}, "RateLimited", 7.0),
+        (429, {}, "RateLimited", 60.0),
+        (500, {}, "ReadFailed", 900.0),
+        (301, {"Location": "https://evil.example/"}, "ReadFailed", 900.0),
+        (404, {}, "ReadFailed", 900.0),
     ],
 )
 async def test_a_refused_read_keeps_its_time_and_is_repeated(
-    bench: Bench, status: int, headers: dict[str, str], pause: list[float]
+    bench: Bench, status: int, headers: dict[str, str], reason: str, seconds: float
 ) -> None:
     await bench.read()
     bench.github.now += dt.timedelta(hours=1)
     bench.github.change(1, "First", seconds=13 * 3600)
     bench.github.refusals.append((status, headers))
 
-    await bench.read()
+    due = await bench.read()
     refused, titles = await bench.status(), bench.titles()
+    bench.github.now += dt.timedelta(seconds=due or 0)
     await bench.read()
     read = await bench.status()
 
     assert ({}, {"a/b#1": "First"}) == (titles, bench.titles())
-    assert pause == bench.pauses
-    assert ("2026-01-01T12:00:00Z", "False", "ReadFailed") == refused
-    assert ("2026-01-01T13:00:00Z", "True", "Read") == read
+    assert seconds == due
+    assert ("2026-01-01T12:00:00Z", "False", reason) == refused
+    assert (kube.time_text(bench.github.now), "True", "Read") == read
+
+
+async def test_nothing_is_asked_with_a_token_whose_limit_is_used_up(bench: Bench) -> None:
+    bench.github.refusals.append((403, {"Retry-After": "7"}))
+
+    due = [await bench.read() for _ in range(3)]
+
+    assert [7.0] * 3 == due
+    assert 1 == len(bench.github.queries)
+    source = await bench.client.get(SOURCES, KEY.name, namespace=KEY.namespace)
+    (condition,) = source["status"]["conditions"]
+    assert "GitHub's rate limit is used up until 2026-01-01T12:00:07Z" == condition["message"]
+
+
+async def test_a_read_that_a_limit_ends_is_continued_where_it_was(bench: Bench) -> None:
+    for number in range(1, 251):
+        bench.github.change(number, f"Issue {number}", seconds=number)
+    limit = str(int(NOON.timestamp()) + 1800)
+    used_up = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": limit}
+    bench.github.headers = used_up
+
+    due = await bench.read()
+    half = len(bench.titles())
+    bench.github.headers = {}
+    bench.github.now += dt.timedelta(seconds=due or 0)
+    await bench.read()
+
+    assert (1800.0, 100, 250) == (due, half, len(bench.titles()))
+    since = [each.get("since") for each in bench.github.queries]
+    assert [None, "2026-01-01T00:01:40Z", "2026-01-01T00:03:19Z"] == since
+    # The time of the first page: what changed since may be on an earlier one.
+    assert ("2026-01-01T12:00:00Z", "True", "Read") == await bench.status()
 
 
 async def test_a_status_is_written_only_if_it_says_something_new(bench: Bench) -> None:
