@@ -318,7 +318,7 @@ class _Merge:
         return changed
 
     def _repeats(self, entry: Entry, key: str, inserts: JSON) -> list_insertions.Repeats:
-        """What an entry says of the insertions in a list."""
+        """The insertions in a list, with those that an entry marks as repeats."""
         again, ahead = (member_of(entry.get(name), key) for name in ("again", "ahead"))
         return list_insertions.Repeats(inserts, again, ahead, self._names(entry.get("by")))
 
