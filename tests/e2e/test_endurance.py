@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 SOAK_SECONDS = 15.0 if depth.DEEP else 6.0
 # Clients that never rest would take the processors from all other tests.
-PAUSE_SECONDS = 0.0 if depth.DEEP else 0.1
+PAUSE_SECONDS = 0.0 if depth.DEEP else 0.3
 REPLICAS = 3 if depth.DEEP else 2
 
 

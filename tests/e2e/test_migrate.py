@@ -153,7 +153,7 @@ def test_rollback_returns_to_the_version_before(world: World) -> None:
 
 def test_a_migration_that_is_killed_and_loses_its_webhook_loses_nothing(world: World) -> None:
     trial = migration_proof.Trial(
-        number=120, bad=6, kills=1, away_seconds=3, is_restarted=False, seed=1
+        number=60, bad=6, kills=1, away_seconds=3, is_restarted=False, seed=1
     )
 
     result = migration_proof.run(world, trial, lambda _: None)

@@ -1,4 +1,4 @@
-"""The kinds that are served: those of custom resource definitions, and the built-in ones in use.
+"""Kinds, as the server keeps their objects, and the built-in ones in use.
 
 Pure. A custom kind is defaulted, pruned and validated by its schema, as by the API server; of the
 built-in ones only what every object has is checked.
@@ -15,13 +15,10 @@ import orjson
 from controllers.kube import resources, writer
 from controllers.kube.errors import JSON
 from controllers.kube.resources import Resource
-from controllers.kube.testing import fields, statuses
+from controllers.kube.testing import statuses
 from controllers.kube.testing.fields import ANY, SCALAR, Type
 from schemagen import checking, problems
 from schemagen.checking import checker, nodes, normalization
-from schemagen.crd import definitions
-from schemagen.model import registry
-from schemagen.versions.converter import Converter
 
 Convert: TypeAlias = Callable[[JSON, str], JSON]
 """Returns an object in a version."""
@@ -33,7 +30,7 @@ _OWNER: Final = Type(
     values=ANY,
     is_atomic=True,
 )
-_OBJECT_META: Final = Type(
+OBJECT_META: Final = Type(
     fields={
         **dict.fromkeys(
             (
@@ -50,7 +47,7 @@ _OBJECT_META: Final = Type(
     },
     is_always=True,
 )
-ROOT: Final = {"apiVersion": SCALAR, "kind": SCALAR, "metadata": _OBJECT_META}
+ROOT: Final = {"apiVersion": SCALAR, "kind": SCALAR, "metadata": OBJECT_META}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +118,7 @@ class Kind:
         faults = [fault.field for fault in normalization.unknown(shown, self.node)]
         metadata = value.get("metadata") or {}
         return sorted(
-            [*faults, *(f"metadata.{name}" for name in metadata if name not in _OBJECT_META.fields)]
+            [*faults, *(f"metadata.{name}" for name in metadata if name not in OBJECT_META.fields)]
         )
 
     def validate(
@@ -187,7 +184,7 @@ def _with_metadata(value: JSON) -> JSON:
     kept = {
         name: part
         for name, part in metadata.items()
-        if name in _OBJECT_META.fields and name != "selfLink" and part not in (None, "", [], {})
+        if name in OBJECT_META.fields and name != "selfLink" and part not in (None, "", [], {})
     }
     return {**value, "metadata": kept}
 
@@ -239,61 +236,9 @@ class Family:
         return kind.taken_in({**converted, "metadata": metadata})
 
 
-def of_api(api: registry.Api) -> Iterator[tuple[JSON, Convert]]:
-    """Yield the definitions of an API's kinds with the conversion between their versions."""
-    converter = Converter(api)
-    for kind in api.kinds:
-
-        def convert(value: JSON, desired: str, kind: registry.Kind = kind) -> JSON:
-            versions = (text.rpartition("/")[2] for text in (value["apiVersion"], desired))
-            return converter.way(kind, *versions).plain(value)
-
-        yield definitions.crd(api, kind, webhook=definitions.NOWHERE), convert
-
-
-def _renamed(value: JSON, desired: str) -> JSON:
+def renamed(value: JSON, desired: str) -> JSON:
     """Convert as the strategy None."""
     return {**value, "apiVersion": desired}
-
-
-def of_definition(definition: JSON, convert: Convert | None = None) -> Family:
-    """Return the kind that a CustomResourceDefinition defines.
-
-    Args:
-        definition: The definition; it is not validated.
-        convert: Converts between its versions; by default only ``apiVersion`` changes.
-    """
-    spec = definition["spec"]
-    versions = {
-        version["name"]: _custom(spec, version) for version in spec["versions"] if version["served"]
-    }
-    storage = next(version["name"] for version in spec["versions"] if version["storage"])
-    return Family(versions, storage, convert or _renamed)
-
-
-def _custom(spec: JSON, version: JSON) -> Kind:
-    schema = version["schema"]["openAPIV3Schema"]
-    names = spec["names"]
-    type_ = fields.of_schema(schema)
-    metadata = dataclasses.replace(_OBJECT_META, is_always=False)
-    root = dataclasses.replace(type_, fields={**type_.fields, **ROOT, "metadata": metadata})
-    paths = (entry["jsonPath"].removeprefix(".") for entry in version.get("selectableFields") or ())
-    return Kind(
-        resource=Resource(
-            spec["group"],
-            version["name"],
-            names["plural"],
-            names["kind"],
-            namespaced=spec["scope"] == "Namespaced",
-        ),
-        type=root,
-        node=nodes.compiled(schema, is_root=True),
-        checker=checking.Checker(schema, is_root=True),
-        has_status="status" in (version.get("subresources") or {}),
-        has_generation=True,
-        updates_blindly=False,
-        selectable=tuple(paths),
-    )
 
 
 def _struct(*names: str, **inner: Type) -> Type:
@@ -446,4 +391,4 @@ def built_in() -> Iterator[Family]:
         *(_built_in(each, has_generation=each in plain[:4]) for each in plain),
     )
     for kind in all_kinds:
-        yield Family({kind.resource.version: kind}, kind.resource.version, _renamed)
+        yield Family({kind.resource.version: kind}, kind.resource.version, renamed)

@@ -18,7 +18,7 @@ from controllers.kube.errors import JSON
 from controllers.kube.http.exchange import Answer, LostError
 from controllers.kube.requests import Request
 from controllers.kube.resources import Resource
-from controllers.kube.testing import calls, kinds, statuses
+from controllers.kube.testing import calls, custom_kinds, kinds, statuses
 from controllers.kube.testing.calls import Call, Matches
 from controllers.kube.testing.clock import Clock
 from controllers.kube.testing.kinds import Convert, Family
@@ -115,7 +115,7 @@ class ApiServer:
         for name in NAMESPACES:
             self._place(resources.NAMESPACES, {"metadata": {"name": name}})
         for api in apis:
-            for definition, convert in kinds.of_api(api):
+            for definition, convert in custom_kinds.of_api(api):
                 self.define(definition, convert)
 
     def client(self, **options: Unpack[Options]) -> Client:
@@ -235,7 +235,7 @@ class ApiServer:
         name = definition["metadata"]["name"]
         spec = definition["spec"]
         if is_served:
-            self._serve(kinds.of_definition(definition, self._converts.get(name)))
+            self._serve(custom_kinds.of_definition(definition, self._converts.get(name)))
             return
         family = self._families.pop((spec["group"], spec["names"]["plural"]))
         for place, _ in self.storage.objects(family.collection):

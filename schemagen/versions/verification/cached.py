@@ -1,7 +1,7 @@
-"""Check that an Api's conversions fit its models, caching successful trials. Shell.
+"""Check that an Api's conversions fit its models, once on a machine. Shell.
 
-Conversion functions that passed on generated values are not tried again on this machine until a
-module of the program changes, so that regenerating costs no more than writing files.
+Conversions that passed are not checked again until a module of the program changes, so that
+regenerating costs no more than writing files, and a server starts a third of a second earlier.
 """
 
 import contextlib
@@ -24,16 +24,23 @@ def check(api: registry.Api, schema_of: verification.SchemaOf = verification.mod
         verification.check(api, schema_of)  # what is declared in files is no module's
         return
     remembered = _remembered(api)
-    verification.check(api, schema_of, tries_functions=not remembered.is_file())
-    with contextlib.suppress(OSError):  # without a cache the trial is repeated
+    if remembered.is_file():
+        return
+    verification.check(api, schema_of)
+    with contextlib.suppress(OSError):  # without a cache the check is repeated
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.touch()
 
 
 def _remembered(api: registry.Api) -> pathlib.Path:
-    names = [[kind.name, *(version.name for version in kind.versions)] for kind in api]
-    known = [api.group, names, sys.version, importlib.metadata.version("kubewright"), _modules()]
+    models = [[kind.name, *map(_described, kind.versions)] for kind in api]
+    packages = [importlib.metadata.version(name) for name in ("kubewright", "pydantic")]
+    known = [api.group, models, sys.version, packages, _modules()]
     return files.cache_directory() / "conversions" / canonical.digest(known)
+
+
+def _described(version: registry.Version) -> list[str]:
+    return [version.name, version.model.__module__, version.model.__qualname__]
 
 
 def _modules() -> list[list[str | int]]:

@@ -29,15 +29,12 @@ def model_schema(version: registry.Version) -> Schema:
     return schema_coverage.schema_of(version.model)
 
 
-def check(
-    api: registry.Api, schema_of: SchemaOf = model_schema, *, tries_functions: bool = True
-) -> None:
+def check(api: registry.Api, schema_of: SchemaOf = model_schema) -> None:
     """Check every conversion of an API.
 
     Args:
         api: The API.
         schema_of: Returns the schema of a version; may be cached by the caller.
-        tries_functions: Whether to try functions, the slowest check.
 
     Raises:
         ConversionError: naming each fault with kind, versions, field and correction.
@@ -46,7 +43,7 @@ def check(
         f"{kind.name} {older.name} <-> {newer.name}: {fault}"
         for kind in api
         for older, newer in itertools.pairwise(kind.versions)
-        for fault in faults(older, newer, schema_of, tries_functions=tries_functions)
+        for fault in faults(older, newer, schema_of)
     ]
     if found:
         raise ConversionError("\n".join(found))
@@ -56,8 +53,6 @@ def faults(
     older: registry.Version,
     newer: registry.Version,
     schema_of: SchemaOf = model_schema,
-    *,
-    tries_functions: bool = True,
 ) -> list[Fault]:
     """Return the errors of the conversion between two adjacent versions."""
     if older.conversion is None:
@@ -65,7 +60,7 @@ def faults(
     old, new = (schema_places.root(version.name, schema_of(version)) for version in (older, newer))
     walk = walked(older.conversion, old, new)
     found = walk.faults
-    if not found and tries_functions:
+    if not found:
         found = _tried(walk, older.conversion, old, new)
     return list(dict.fromkeys(found))
 
