@@ -16,6 +16,7 @@ from controllers.agentctl.delete import commands as deletion
 from controllers.agentctl.diagnose import commands as diagnosis
 from controllers.agentctl.get import commands as objects
 from controllers.agentctl.run import commands as run
+from controllers.agentctl.source import commands as source
 from controllers.agentctl.status import commands as control_plane
 
 # Same text as schemagen.cli.frame, which --help must not import.
@@ -122,6 +123,7 @@ app.command()(objects.explain)
 app.command()(diagnosis.diagnose)
 app.command()(control_plane.status)
 app.add_typer(run.app, name="run")
+app.add_typer(source.app, name="source")
 app.add_typer(archive.app, name="archive")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certs.app, name="certs")

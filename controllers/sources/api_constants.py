@@ -18,6 +18,9 @@ STATE_LABEL: Final = f"{GROUP}/source-state"
 VERSION_ANNOTATION: Final = f"{GROUP}/source-version"
 """On an ImplementationSpec: which state of the issue it shows; compared by every replica."""
 
+SYNC_ANNOTATION: Final = f"{GROUP}/sync-requested"
+"""On an ImplementationSource: a time; another one asks for a read of the tracker."""
+
 SOURCES: Final = kube.Resource(GROUP, hub.VERSION, "implementationsources", "ImplementationSource")
 SPECS: Final = kube.Resource(GROUP, hub.VERSION, "implementationspecs", "ImplementationSpec")
 

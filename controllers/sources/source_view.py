@@ -7,8 +7,14 @@ import msgspec
 
 from controllers import kube
 from controllers.kube import JSON
-from controllers.sources.api_constants import Provider
+from controllers.sources.api_constants import SYNC_ANNOTATION, Provider
 from controllers.sources.issues import Issue
+from schemagen.versions import durations
+
+REPAIR_SECONDS: Final = 900
+"""Default interval of reads of a source that receives webhooks."""
+# Of the annotation that is copied to the status, whose schema allows no more.
+_MAX_REQUEST: Final = 1024
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -70,6 +76,12 @@ class Poll(_Part, frozen=True):
     interval: str = ""
 
 
+class Repair(_Part, frozen=True):
+    """Reads of what webhooks did not deliver."""
+
+    interval: str = ""
+
+
 class Credentials(_Part, frozen=True):
     """Credentials for the tracker's API."""
 
@@ -82,6 +94,7 @@ class Ingestion(_Part, frozen=True):
     mode: str = "Disabled"
     webhook: Webhook = Webhook()
     poll: Poll = Poll()
+    repair: Repair = Repair()
 
 
 class Mapping(_Part, frozen=True):
@@ -105,6 +118,7 @@ class SourceStatus(_Part, frozen=True):
     """The progress of reads."""
 
     last_sync_time: str = ""
+    last_requested_sync: str = ""
     conditions: tuple[kube.Condition, ...] = ()
 
 
@@ -118,6 +132,28 @@ class Source(kube.Projection, frozen=True):
     def last_sync(self) -> dt.datetime | None:
         """Time at which the last complete read began, by the tracker's clock."""
         return kube.time_of(self.status.last_sync_time)
+
+    @property
+    def interval_seconds(self) -> int | None:
+        """Interval of reads of the tracker; None if it is not read.
+
+        Only a repository of GitHub is.
+        """
+        if self.spec.github is None or not self.spec.github.repository:
+            return None
+        match self.spec.ingestion.mode:
+            case "Webhook":
+                interval = self.spec.ingestion.repair.interval
+                return durations.seconds_of(interval) if interval else REPAIR_SECONDS
+            case "Poll":
+                return durations.seconds_of(self.spec.ingestion.poll.interval)
+            case _:
+                return None
+
+    @property
+    def requested_sync(self) -> str:
+        """For when a read was asked for; empty if none was."""
+        return self.metadata.annotations.get(SYNC_ANNOTATION, "")[:_MAX_REQUEST]
 
     def has_condition(self, wanted: JSON) -> bool:
         """Whether its status has exactly this condition."""

@@ -85,23 +85,33 @@ class Webhook(Model):
     )
 
 
-class Poll(
-    Model,
-    rules=[
-        # The published API had the same minimum while it supported polling.
-        Cel(
-            "duration(self.interval) >= duration('30s')",
-            "interval must be at least 30s",
-            field_path=".interval",
-        )
-    ],
-):
+# The published API had the same minimum while it supported polling.
+_MIN_INTERVAL = Cel(
+    "duration(self.interval) >= duration('30s')",
+    "interval must be at least 30s",
+    field_path=".interval",
+)
+
+
+class Poll(Model, rules=[_MIN_INTERVAL]):
     """Polling of the issue tracker."""
 
     interval: Duration = Field(description="Polling interval, at least 30s.")
 
 
-class Ingestion(Model, rules=core.union_by("mode", webhook="Webhook", poll="Poll")):
+class Repair(Model, rules=[_MIN_INTERVAL]):
+    """Reads of what webhooks did not deliver."""
+
+    interval: Duration = Field(description="Interval of these reads, at least 30s.")
+
+
+class Ingestion(
+    Model,
+    rules=[
+        *core.union_by("mode", webhook="Webhook", poll="Poll"),
+        core.only_with("mode", "Webhook", "repair"),
+    ],
+):
     """How issues are ingested."""
 
     mode: Literal["Webhook", "Poll", "Disabled"] = Field(
@@ -111,6 +121,11 @@ class Ingestion(Model, rules=core.union_by("mode", webhook="Webhook", poll="Poll
         default=None, description="Verification of webhooks. For mode Webhook only."
     )
     poll: Poll | None = Field(default=None, description="Polling settings. For mode Poll only.")
+    repair: Repair | None = Field(
+        default=None,
+        description="Reads of what webhooks did not deliver. For mode Webhook only. Defaults to "
+        "every 15 minutes.",
+    )
 
 
 class Mapping(Model):
@@ -177,6 +192,11 @@ class ImplementationSourceStatus(Status):
     )
     last_sync_time: Timestamp | None = Field(
         default=None, description="Time of the last successful sync."
+    )
+    last_requested_sync: core.ShortText | None = Field(
+        default=None,
+        description="Value of the annotation agents.proompteng.ai/sync-requested for which the "
+        "tracker was last read.",
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None

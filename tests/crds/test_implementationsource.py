@@ -367,6 +367,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.ingestion.webhook.signingSecretRefs[1]",
         'Duplicate value: {"key":"secret","name":"github-webhook"}',
     ),
+    "repair of what is not received": (
+        {"ingestion": {"mode": "Poll", "poll": {"interval": "1m"}, "repair": {"interval": "1h"}}},
+        "spec.ingestion.repair",
+        "Forbidden: repair requires mode Webhook",
+    ),
+    "repair without end": (
+        {"ingestion": webhook(OWN) | {"repair": {"interval": "29s"}}},
+        "spec.ingestion.repair.interval",
+        "Invalid value: interval must be at least 30s",
+    ),
 }
 
 

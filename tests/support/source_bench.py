@@ -18,6 +18,7 @@ from controllers.kube import testing
 from controllers.sources.api_constants import SOURCES, SPECS
 from controllers.sources.payloads import signatures
 from controllers.sources.receiving import endpoint
+from controllers.sources.repair.github_reader import PUBLIC_API
 from controllers.sources.service import Service
 
 SECRET = b"current"
@@ -125,10 +126,14 @@ async def create_secret(client: kube.Client, namespace: str = "team") -> None:
 
 
 @contextlib.asynccontextmanager
-async def replica(client: kube.Client, namespace: str) -> AsyncIterator[Replica]:
+async def replica(
+    client: kube.Client, namespace: str, github_api: str = PUBLIC_API
+) -> AsyncIterator[Replica]:
     """A replica that serves the sources of a namespace, and makes deliveries durable there."""
     registry = prometheus_client.CollectorRegistry()
-    service = Service(client, registry, namespace=namespace, answer_seconds=120.0)
+    service = Service(
+        client, registry, namespace=namespace, answer_seconds=120.0, github_api=github_api
+    )
     async with aiohttp.ClientSession() as session:
         made = Replica(namespace, client, session, service, registry)
         async with service.serving("127.0.0.1", 0) as made.url:

@@ -20,31 +20,12 @@ from controllers.sources.applier import Applier
 from controllers.sources.issues import Observation, Rank
 from controllers.sources.repair.github_reader import GitHubReader, LimitedError, ReadError
 from controllers.sources.source_view import Source
-from schemagen.versions import durations
 
 # GitHub's lists lag behind its changes.
 OVERLAP: Final = dt.timedelta(seconds=120)
-REPAIR_SECONDS: Final = 900
-"""Interval of reads of a source that receives webhooks."""
 FAILED_SECONDS: Final = 300
 _MAX_MESSAGE: Final = 1024
 _log = logging.getLogger(__name__)
-
-
-def interval_seconds(source: Source) -> int | None:
-    """Return the interval of a source's reads; None if it is not read.
-
-    Only a repository of GitHub is.
-    """
-    if source.spec.github is None or not source.spec.github.repository:
-        return None
-    match source.spec.ingestion.mode:
-        case "Webhook":
-            return REPAIR_SECONDS
-        case "Poll":
-            return durations.seconds_of(source.spec.ingestion.poll.interval)
-        case _:
-            return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +66,14 @@ class Repairer:
         self._begun: dict[kube.Key, _Begun] = {}
 
     def changed(self, change: kube.Change[Source]) -> None:
-        """Read a source that is new, or has another specification, soon."""
+        """Read a source soon that is new, or has another specification, or asks for a read."""
         before, after = change.before, change.after
         if after is None or before is None or before.spec != after.spec:
             self._begun.pop(change.key, None)
-        if after is not None and (before is None or before.spec != after.spec):
+        if after is None:
+            return
+        is_other = before is None or before.spec != after.spec
+        if is_other or after.requested_sync != after.status.last_requested_sync:
             self._queue.add(change.key, priority=kube.CHANGED)
 
     async def run(self) -> None:
@@ -101,7 +85,7 @@ class Repairer:
     async def read(self, key: kube.Key) -> float | None:
         """Read a source; return the seconds until it is due again."""
         source = self._sources.get(key)
-        seconds = None if source is None else interval_seconds(source)
+        seconds = None if source is None else source.interval_seconds
         if source is None or seconds is None:
             return None
         try:
@@ -162,9 +146,13 @@ class Repairer:
         condition = kube.condition(
             SYNCED, value, source.metadata.generation, source.status.conditions, self._now()
         )
-        if last_sync == source.last_sync and source.has_condition(condition):
+        asked = source.requested_sync
+        is_handled = asked == source.status.last_requested_sync
+        if is_handled and last_sync == source.last_sync and source.has_condition(condition):
             return
         status: JSON = {"conditions": [condition]}
+        if asked:
+            status["lastRequestedSync"] = asked
         if last_sync is not None:
             status["lastSyncTime"] = kube.time_text(last_sync)
         metadata = {"name": source.metadata.name, "namespace": source.metadata.namespace}

@@ -36,7 +36,6 @@ from controllers.runs.work import related_objects, work
 from controllers.sources import issues, mapping, replay, source_view
 from controllers.sources.api_constants import Provider
 from controllers.sources.issues import Observation
-from controllers.sources.repair import repairer
 from crds.admission import agentrun, settings
 from schemagen import Facts, Kind, checking
 from schemagen.versions.converter import Converter
@@ -341,7 +340,7 @@ def mapped(world: World) -> JSON:
 
 def read_at(world: World) -> JSON:
     """How often a tracker is read."""
-    return repairer.interval_seconds(source(world))
+    return source(world).interval_seconds
 
 
 def default_memory(world: World) -> JSON:
@@ -467,7 +466,12 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.mapping.*", "controllers.sources.mapping:spec", mapped),
         (
             "spec.ingestion.poll.interval",
-            "controllers.sources.repair.repairer:interval_seconds",
+            "controllers.sources.source_view:Source.interval_seconds",
+            read_at,
+        ),
+        (
+            "spec.ingestion.repair.interval",
+            "controllers.sources.source_view:Source.interval_seconds",
             read_at,
         ),
         ("spec.*", "controllers.readiness.kinds:source", observed("ImplementationSource")),

@@ -12,9 +12,9 @@ from aiohttp.test_utils import TestServer
 import crds
 from controllers import kube
 from controllers.kube import testing
+from controllers.sources import source_view
 from controllers.sources.api_constants import SOURCES, SPECS
 from controllers.sources.applier import Applier
-from controllers.sources.repair import repairer
 from controllers.sources.repair.github_reader import GitHubReader
 from controllers.sources.repair.repairer import Repairer
 from controllers.sources.source_view import Source
@@ -90,7 +90,7 @@ async def test_all_pages_are_applied_and_the_time_is_kept(bench: Bench) -> None:
     assert {f"a/b#{n}": f"Issue {n}" for n in range(1, 251)} == bench.titles()
     assert 3 == len(bench.github.queries)
     assert "2026-01-01T12:00:00Z" == source["status"]["lastSyncTime"]
-    assert repairer.REPAIR_SECONDS == seconds
+    assert source_view.REPAIR_SECONDS == seconds
 
 
 async def test_the_next_read_asks_for_what_changed_since(bench: Bench) -> None:
