@@ -11,8 +11,6 @@ PYTEST ?= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no
 # Of two processors. Tests of processes mostly wait: one worker more keeps the processors busy.
 WORKERS = 2
 test-all test-deep: WORKERS = 3
-# The control planes of tests live for minutes: memory costs less than collecting garbage.
-test-all test-deep fast: export GOGC = 400
 
 # Some machines set it. The tests start hundreds of processes: without bytecode each would compile
 # all that it imports, and each worker would rewrite the assertions of all tests.

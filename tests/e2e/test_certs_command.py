@@ -101,9 +101,13 @@ async def test_rotate_that_takes_too_long_says_so(commands: Commands) -> None:
 
 async def test_verify_has_every_call_made(commands: Commands) -> None:
     code, found = await commands.json("verify")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(120):  # on a machine with more to do, a call may be late once
+            while code:
+                code, found = await commands.json("verify")
 
     calls = [(one["who"] == "the API server", one["outcome"]) for one in found["calls"]]
-    assert (0, []) == (code, found["problems"])
+    assert (0, []) == (code, found["problems"]), found
     assert {(False, "ok"), (True, "ok")} == {*calls}
     assert len(calls) >= 2 + 3 * len([*crds.api])
 

@@ -1,4 +1,4 @@
-"""What is told of a source: its conditions, its last read, and its issues. Pure."""
+"""A source in a table: its conditions, its last read, and the number of its issues. Pure."""
 
 import collections
 import dataclasses
@@ -72,7 +72,7 @@ class Row:
 
 
 def row(source: Source, specs: Iterable[JSON]) -> Row:
-    """Return what is told of a source.
+    """Return the row of a source.
 
     Args:
         source: The source.
