@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -115,6 +116,17 @@ class Balancer:
         """Wait until every replica takes connections."""
         while {*self.replicas} != {*self._ready}:  # noqa: ASYNC110 - replicas are processes
             await asyncio.sleep(self.POLL_SECONDS)
+
+    async def all_steady(self, seconds: float) -> None:
+        """Wait until every replica has said for so long that it is ready."""
+        timeout = aiohttp.ClientTimeout(total=MAX_START_SECONDS)
+        since = time.monotonic()
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while time.monotonic() - since < seconds:
+                if not all([await one.is_ready(session) for one in self.replicas]):
+                    since = time.monotonic()
+                await asyncio.sleep(self.POLL_SECONDS)
+        await self.all_ready()
 
     def take_out(self, replica: Replica) -> None:
         """No new connection to a replica that is being deleted."""

@@ -13,7 +13,7 @@ from controllers import devcluster, kube
 from controllers.process import addresses
 from tests.support import replicas
 from tests.support.traffic import Traffic
-from webhooks.cluster import install
+from webhooks.cluster import ca_bundle_check, install
 
 REPLICAS = 3
 
@@ -57,6 +57,9 @@ async def deployed(
             await balancer.all_ready()
             base_url = f"https://127.0.0.1:{port}"
             await install.install(client, crds.api, base_url=base_url, ca_pem=bundle.ca_pem)
+            # A replica that looked while the CRDs were installed is not trusted by some, and not
+            # ready until it looks again.
+            await balancer.all_steady(ca_bundle_check.OBSERVED_EVERY_SECONDS + 1)
             yield client, balancer
         finally:
             await asyncio.gather(*(one.stop() for one in balancer.replicas))
