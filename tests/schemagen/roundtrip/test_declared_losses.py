@@ -151,6 +151,15 @@ CASES: dict[str, Case] = {
         write("v1beta1", (("spec", "target", "deletionPolicy"), "Merge")),
         spec=STORE,
     ),
+    "an item that is renamed to the name that its neighbour has": replace(
+        case(
+            "HTTPRoute",
+            "v1",
+            write("v1alpha2", (("spec", "parentRefs", 0, "name"), "b")),
+            spec={"parentRefs": [{"name": "a", "port": 1}, {"name": "b", "port": 2}]},
+        ),
+        storage="v1alpha2",
+    ),
     "the default of a sentinel, where the newer version has an empty object": found_in_etcd(
         "VirtualServer",
         "v1beta1",
